@@ -1,0 +1,40 @@
+# Every target is one line that can be typed by hand too; the README lists them (Windows: .venv\Scripts\python).
+PYTHON ?= python3
+PY := .venv/bin/python
+CPU_INDEX ?=
+QUIET := OMP_NUM_THREADS=1 TQDM_DISABLE=1
+NBVAL := $(PY) -m pytest -p no:randomly --nbval --nbval-current-env --nbval-cell-timeout=300 --nbval-sanitize-with tests/sanitize.cfg notebooks
+
+.PHONY: help setup pipeline test test-fast test-portable mutants lab notebooks experiments lint bench teacher course
+help:            ## this list
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
+
+.venv/.done: pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	$(PY) -m pip install --quiet $(CPU_INDEX) -c constraints.txt -e ".[dev]"
+	@touch .venv/.done
+setup: .venv/.done ## make .venv from pyproject.toml and constraints.txt
+pipeline: setup  ## the article's four steps on real images
+	@$(PY) -m kdcourse pipeline
+test: setup      ## every test, the notebooks included
+	@$(QUIET) $(PY) -m pytest tests notebooks -n 2 --dist loadscope --nbval --nbval-current-env --nbval-cell-timeout=300 --nbval-sanitize-with tests/sanitize.cfg
+test-fast: setup ## the quick tests, while working
+	@$(QUIET) $(PY) -m pytest tests -n 2 --dist loadscope -m "not slow"
+test-portable: setup ## the notebooks once more, with the plainest instruction set
+	@$(QUIET) ATEN_CPU_CAPABILITY=default ONEDNN_MAX_CPU_ISA=AVX2 $(NBVAL)
+mutants: setup   ## break the package in named ways; the fast tests must notice each
+	@$(PY) tools/mutants.py
+lab: setup       ## JupyterLab on 00
+	@$(PY) -m jupyterlab notebooks/00_start_here.ipynb
+notebooks: setup course ## run every lesson again and save it
+	@$(QUIET) $(PY) -m jupyter nbconvert --to notebook --execute --inplace --ExecutePreprocessor.record_timing=False notebooks/*.ipynb
+experiments: setup ## rebuild every recorded result from nothing
+	@$(PY) tools/experiments.py
+lint: setup      ## ruff, mypy, import layers, size limits
+	@$(PY) -m ruff check . && $(PY) -m ruff format --check . && $(PY) -m mypy && .venv/bin/lint-imports && $(PY) tools/sizes.py
+bench: setup     ## speed beside what a user would pick instead
+	@$(PY) tests/bench/training.py
+course: setup    ## write course.toml into the README's table and 00's map
+	@$(PY) tools/course.py
+teacher: setup   ## train the shipped teacher again: make teacher FASHION=folder
+	@$(PY) tools/train_teacher.py $(FASHION)

@@ -1,0 +1,33 @@
+"""kdcourse: the helper package of a course on knowledge distillation. Start with ``kd.load()`` and ``kd.distill``."""
+
+from importlib import import_module
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING, Any
+
+from kdcourse import data, evaluation, export, losses, models, synthesis, taylor, training
+from kdcourse.data import load, split
+from kdcourse.evaluation import evaluate
+from kdcourse.export import load_frozen, load_teacher, save_frozen
+from kdcourse.models import build
+from kdcourse.synthesis import synthesise
+from kdcourse.training import distill, train
+
+if TYPE_CHECKING:
+    from kdcourse import pipeline, plots
+
+try:
+    __version__ = version("kdcourse")
+except PackageNotFoundError:  # a source tree that was never installed
+    __version__ = "0+unknown"
+
+__all__ = [
+    "build", "data", "distill", "evaluate", "evaluation", "export", "load", "load_frozen", "load_teacher", "losses",
+    "models", "pipeline", "plots", "save_frozen", "split", "synthesis", "synthesise", "taylor", "train", "training",
+]  # fmt: skip
+
+
+def __getattr__(name: str) -> Any:
+    """Rooms that cost an import of their own load when they are first used."""
+    if name in ("pipeline", "plots"):
+        return import_module(f"kdcourse.{name}")
+    raise AttributeError(f"module 'kdcourse' has no attribute {name!r}")

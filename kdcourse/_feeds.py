@@ -1,0 +1,211 @@
+"""What a run eats: batches from tensors or from anyone's loader, and the teacher's answers, cached where they can be."""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.utils.data import DataLoader, Dataset
+
+from kdcourse._arguments import fail
+from kdcourse.data import NO_LABEL, Part, _pair_to_part, batches, take
+from kdcourse.losses import Side
+from kdcourse.models import Capture
+
+Forward = Callable[[nn.Module, Any], Any]
+MB = 2**20
+
+
+@dataclass
+class Batch:
+    """Inputs, labels (or None), and the positions in the part where the data are tensors."""
+
+    inputs: Any
+    labels: Any
+    positions: Tensor | None = None
+
+    @property
+    def size(self) -> int:
+        """Number of examples."""
+        return len(self.inputs)
+
+
+def call(model: nn.Module, inputs: Any) -> Any:
+    """The default ``forward``: the model on the inputs."""
+    return model(inputs)
+
+
+def progress_bar(show: bool, **options: Any) -> Any:
+    """tqdm for notebook or terminal; silent where ``show`` is False or the environment sets TQDM_DISABLE."""
+    from tqdm.auto import tqdm
+
+    return tqdm(leave=False, unit="step", **options, **({} if show else {"disable": True}))
+
+
+def move(value: Any, device: torch.device) -> Any:
+    """A tensor, dict or sequence of tensors on ``device``; anything else as it is."""
+    if isinstance(value, Tensor):
+        return value.to(device, non_blocking=True)
+    if isinstance(value, Mapping):
+        return {key: move(item, device) for key, item in value.items()}
+    if isinstance(value, (tuple, list)):
+        return type(value)(move(item, device) for item in value)
+    return value
+
+
+def autocast(device: torch.device, precision: str) -> AbstractContextManager[Any]:
+    """bfloat16 where it is asked for; a context that does nothing for float32."""
+    return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16")
+
+
+def labelled(labels: Any) -> bool:
+    """Whether at least one example has a label."""
+    if labels is None:
+        return False
+    if isinstance(labels, Mapping):
+        return any(labelled(value) for value in labels.values())
+    return labels.is_floating_point() or bool((labels != NO_LABEL).any())
+
+
+class TensorFeed:
+    """A part on the device, cut into batches there: no worker processes, no copies batch by batch."""
+
+    def __init__(
+        self, part: Part, batch_size: int, device: torch.device, augment: Callable[[Tensor], Tensor] | None = None
+    ) -> None:
+        self.part = Part(move(part.images, device), move(part.labels, device), part.indices)
+        self.batch_size, self.augment = batch_size, augment
+        self.steps: int | None = -(-len(part) // batch_size)
+        self.labels = self.part.labels
+
+    def epoch(self, *, shuffle: bool) -> Iterator[Batch]:
+        """One pass; the order is ``torch.randperm`` from torch's own generator where ``shuffle``."""
+        for at in batches(self.part, self.batch_size, shuffle=shuffle):
+            inputs = self.part.images[at]
+            yield Batch(self.augment(inputs) if self.augment else inputs, take(self.labels, at), at)
+
+
+class LoaderFeed:
+    """Anyone's loader, read afresh every epoch; ``unpack`` turns its batches into (inputs, labels)."""
+
+    part = None
+
+    def __init__(
+        self, loader: Any, device: torch.device, unpack: Callable[[Any], Any] | None = None,
+        augment: Callable[[Tensor], Tensor] | None = None,
+    ) -> None:  # fmt: skip
+        if iter(loader) is loader:
+            raise fail("data", "be readable more than once", "an iterator", "Pass the DataLoader itself, not iter() of it.")
+        self.loader, self.device, self.unpack, self.augment = loader, device, unpack or _unpack, augment
+        self.steps = len(loader) if hasattr(loader, "__len__") else None
+        self.labels = next(self.epoch(shuffle=False)).labels
+
+    def epoch(self, *, shuffle: bool) -> Iterator[Batch]:
+        """One pass in the loader's own order."""
+        for batch in self.loader:
+            unpacked = self.unpack(batch)
+            if not isinstance(unpacked, (tuple, list)) or len(unpacked) != 2:
+                raise fail("unpack", "return a pair (inputs, labels)", type(unpacked).__name__, "Return (x, None) for none.")
+            inputs, labels = (move(value, self.device) for value in unpacked)
+            yield Batch(self.augment(inputs) if self.augment else inputs, labels)
+
+
+Feed = TensorFeed | LoaderFeed
+
+
+def _unpack(batch: Any) -> Any:
+    if isinstance(batch, Tensor):
+        return batch, None
+    if isinstance(batch, (tuple, list)) and 1 <= len(batch) <= 2:
+        return (batch[0], None) if len(batch) == 1 else batch
+    shown = f"{type(batch).__name__} of {len(batch)}" if hasattr(batch, "__len__") else type(batch).__name__
+    raise fail("a batch of the loader", "be (inputs, labels)", shown,
+               "Pass unpack=lambda batch: (inputs, labels).", TypeError)  # fmt: skip
+
+
+def open_feed(
+    data: Any, batch_size: int, device: torch.device, *, unpack: Callable[[Any], Any] | None = None,
+    augment: Callable[[Tensor], Tensor] | None = None, shuffle: bool = False,
+) -> Feed:  # fmt: skip
+    """A feed for a part, a pair of tensors, a DataLoader or any other map-style Dataset."""
+    if isinstance(data, Part) or (isinstance(data, (tuple, list)) and len(data) == 2 and isinstance(data[0], Tensor)):
+        if unpack is not None:
+            raise fail("unpack", "be left out for tensors: they are no batches", "a function", "Remove the argument.")
+        part = _pair_to_part(data)
+        if len(part) == 0:
+            raise fail("data", "hold at least one example", 0, "Check the split.")
+        return TensorFeed(part, batch_size, device, augment)
+    if isinstance(data, Dataset) and hasattr(data, "__getitem__"):
+        data = DataLoader(data, batch_size, shuffle=shuffle)
+    if not hasattr(data, "__iter__") or isinstance(data, (Tensor, str, Mapping)):
+        rule = "be Splits, a Part, a DataLoader, a Dataset or a pair (inputs, labels) of tensors"
+        raise fail("data", rule, type(data).__name__, "Wrap it in one of these.", TypeError)
+    return LoaderFeed(data, device, unpack, augment)
+
+
+class Supervisor:
+    """The teacher's answers to a batch: logits and the features that the loss asks for, without gradients."""
+
+    def __init__(
+        self, teacher: nn.Module, captured: Capture, device: torch.device, forward: Forward, precision: str
+    ) -> None:
+        self.teacher, self.captured, self.device = teacher, captured, device
+        self.forward, self.precision = forward, precision
+        self._cached: dict[int, dict[str, Any]] = {}
+
+    def answer(self, feed: Feed, batch: Batch) -> Side:
+        """From the cache, by position, or by running the teacher."""
+        store = self._cached.get(id(feed))
+        if store is not None:
+            features = {name: value[batch.positions] for name, value in store["features"].items()}
+            return Side(take(store["logits"], batch.positions), features, self.teacher)
+        with torch.no_grad(), autocast(self.device, self.precision):
+            logits, features = self.captured.run(lambda: self.forward(self.teacher, batch.inputs))
+        return Side(logits, features, self.teacher)
+
+    def cache(self, feed: Feed, limit_mb: float) -> str:
+        """Fill the cache for ``feed`` where that is possible; say what was done and why."""
+        if feed.part is None:
+            return "off: a loader's batches have no fixed index"
+        if feed.augment is not None:
+            return "off: augmented images differ every epoch"
+        pieces: list[Side] = []
+        for batch in feed.epoch(shuffle=False):
+            pieces.append(self.answer(feed, batch))
+            size = _bytes(pieces[0]) / batch.size * len(feed.part) if len(pieces) == 1 else 0
+            if size > limit_mb * MB:
+                return f"off: {size / MB:.1f} MB would exceed cache_mb={limit_mb:g}"
+        names = pieces[0].features
+        self._cached[id(feed)] = {
+            "logits": _cat([piece.logits for piece in pieces]),
+            "features": {name: torch.cat([piece.features[name] for piece in pieces]) for name in names},
+        }
+        kept = ", ".join(["logits", *names])
+        return f"on: {kept}, {_bytes(pieces[0]) / len(pieces[0].logits) * len(feed.part) / MB:.1f} MB" if isinstance(
+            pieces[0].logits, Tensor
+        ) else f"on: {kept}"  # fmt: skip
+
+
+def _cat(values: list[Any]) -> Any:
+    if isinstance(values[0], Mapping):
+        return {name: torch.cat([value[name] for value in values]) for name in values[0]}
+    return torch.cat(values)
+
+
+def _bytes(side: Side) -> int:
+    logits = list(side.logits.values()) if isinstance(side.logits, Mapping) else [side.logits]
+    return sum(value.numel() * value.element_size() for value in [*logits, *side.features.values()])
+
+
+def predict(
+    model: nn.Module, feed: Feed, device: torch.device, *, forward: Forward = call, precision: str = "float32"
+) -> tuple[Any, Any]:
+    """(outputs, labels) of one pass in order, in the model's present mode, without gradients."""
+    outputs, labels = [], []
+    with torch.no_grad(), autocast(device, precision):
+        for batch in feed.epoch(shuffle=False):
+            outputs.append(forward(model, batch.inputs))
+            labels.append(batch.labels)
+    return _cat(outputs), None if labels[0] is None else _cat(labels)

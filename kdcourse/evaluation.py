@@ -1,0 +1,296 @@
+"""Is it any good: accuracy and its relatives, agreement with the teacher, size and speed; paired comparisons."""
+
+import json
+import math
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from kdcourse._arguments import fail
+from kdcourse._feeds import Feed, Forward, call, labelled, open_feed, predict
+from kdcourse._tables import Table
+from kdcourse.data import NO_LABEL, pick_device
+from kdcourse.models import parameter_count, preserved
+
+__all__ = ["Comparison", "Report", "accuracy", "compare", "evaluate", "flops", "latency_ms", "size_bytes"]
+
+CONFIDENCE = 0.95
+RESAMPLES = 2000
+
+
+@dataclass
+class Report:
+    """What ``evaluate`` measured; prints, shows as HTML, saves as JSON. None: not applicable.
+
+    Attributes:
+        n: number of examples with a label (of all examples where none has one).
+        accuracy, agreement: fractions in [0, 1]; agreement counts equal top-1 answers of model and teacher.
+        recall: one fraction a class; None where the class does not occur.
+        auc: area under the ROC curve, the mean over one class against the rest.
+        confusion: rows are true classes, columns predicted ones.
+        calibration_error: expected calibration error in 15 bins (Guo et al. 2017).
+        kl: mean KL(teacher || model) over images, in nats.
+        mse, r2: for float labels.
+        parameters, bytes: of the model, buffers included in the bytes.
+        flops: of one example; a multiplication and an addition count as two.
+        latency_ms: of one example, median after warm-up, on ``device``.
+    """
+
+    n: int
+    accuracy: float | None = None
+    recall: list[float | None] = field(default_factory=list)
+    auc: float | None = None
+    confusion: list[list[int]] = field(default_factory=list)
+    calibration_error: float | None = None
+    agreement: float | None = None
+    kl: float | None = None
+    mse: float | None = None
+    r2: float | None = None
+    parameters: int = 0
+    bytes: int = 0
+    flops: int | None = None
+    latency_ms: float | None = None
+    device: str = "cpu"
+    provenance: dict[str, Any] = field(default_factory=dict)
+
+    def table(self) -> Table:
+        """The single numbers, by name."""
+        plain = {k: v for k, v in asdict(self).items() if not isinstance(v, (list, dict)) and v is not None}
+        worst = [r for r in self.recall if r is not None]
+        if worst:
+            plain["lowest recall"] = f"{min(worst):.4g} (class {self.recall.index(min(worst))})"
+        return Table(["measure", "value"], [[k.replace("_", " "), v] for k, v in plain.items()])
+
+    def __str__(self) -> str:
+        return str(self.table())
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        return self.table()._repr_html_()
+
+    def to_json(self) -> str:
+        """Everything, as JSON."""
+        return json.dumps(asdict(self), indent=1)
+
+    def save(self, path: str | Path) -> None:
+        """Write ``to_json`` to a file."""
+        Path(path).write_text(self.to_json() + "\n", encoding="utf-8")
+
+
+def evaluate(
+    model: nn.Module, data: Any, *, teacher: nn.Module | None = None, batch_size: int = 512,
+    device: str | torch.device | None = None, forward: Any = None, unpack: Callable[[Any], Any] | None = None,
+    timed: bool = True,
+) -> Report:  # fmt: skip
+    """Measure a model on a part, a pair of tensors, a DataLoader or a Dataset.
+
+    Args:
+        model: in eval mode while it is measured, left as found.
+        data: test data, say ``splits.test``.
+        teacher: adds agreement and KL.
+        batch_size: for tensors.
+        device: where to measure; by default the accelerator that torch reports, else the CPU.
+        forward: as in ``distill``: a callable, or a pair: teacher's, model's.
+        unpack: as in ``distill``.
+        timed: measure the latency too.
+
+    Raises ValueError where there is nothing to measure: neither labels nor a teacher.
+    """
+    place = pick_device(device)
+    feed = open_feed(data, batch_size, place, unpack=unpack)
+    theirs_forward, ours_forward = forward if isinstance(forward, (tuple, list)) else (forward, forward)
+    outputs, labels = _outputs(model, feed, place, ours_forward or call)
+    if not isinstance(outputs, Tensor):
+        raise fail("forward", "return one tensor of logits here", type(outputs).__name__, "Evaluate one head at a time.")
+    if teacher is None and not labelled(labels):
+        raise fail("data", "have labels, or evaluate a teacher beside it", "neither", "Pass labels or teacher=.")
+    provenance = getattr(data, "provenance", {})
+    report = Report(len(outputs), device=str(place), provenance=provenance, parameters=parameter_count(model))
+    if labelled(labels):
+        _score(report, outputs, labels)
+    if teacher is not None:
+        theirs, _ = _outputs(teacher, feed, place, theirs_forward or call)
+        _against(report, outputs, theirs)
+    first = next(feed.epoch(shuffle=False)).inputs[:1]
+    report.bytes, report.flops = size_bytes(model), flops(model, first, forward=ours_forward or call)
+    report.latency_ms = latency_ms(model, first, forward=ours_forward or call) if timed else None
+    return report
+
+
+def _outputs(model: nn.Module, feed: Feed, device: torch.device, forward: Forward) -> tuple[Any, Any]:
+    with preserved(model):
+        return predict(model.to(device), feed, device, forward=forward)
+
+
+def _score(report: Report, outputs: Tensor, labels: Tensor) -> None:
+    if labels.is_floating_point():
+        residual = outputs.reshape(labels.shape) - labels
+        report.mse = float(residual.square().mean())
+        report.r2 = 1 - report.mse / float(labels.var(unbiased=False)) if float(labels.var(unbiased=False)) else None
+        return
+    from sklearn.metrics import confusion_matrix, roc_auc_score
+    from torchmetrics.functional.classification import multiclass_calibration_error
+
+    known = labels != NO_LABEL
+    outputs, labels = outputs[known].float().cpu(), labels[known].cpu()
+    probabilities, answers, classes = outputs.softmax(dim=1), outputs.argmax(dim=1), outputs.shape[1]
+    report.n, report.accuracy = len(labels), float((answers == labels).float().mean())
+    counts = confusion_matrix(labels, answers, labels=range(classes))
+    report.confusion = counts.tolist()
+    report.recall = [float(row[c] / row.sum()) if row.sum() else None for c, row in enumerate(counts)]
+    present = [c for c in range(classes) if 0 < int((labels == c).sum()) < len(labels)]
+    areas = [float(roc_auc_score(labels == c, probabilities[:, c])) for c in present]
+    report.auc = sum(areas) / len(areas) if areas else None
+    error = multiclass_calibration_error(probabilities, labels, num_classes=classes, n_bins=15, norm="l1")
+    report.calibration_error = float(error)
+
+
+def _against(report: Report, outputs: Tensor, theirs: Tensor) -> None:
+    if outputs.shape != theirs.shape:
+        shapes = f"{tuple(outputs.shape)} and {tuple(theirs.shape)}"
+        raise fail("teacher", "answer with the model's shape", shapes, "Compare models of the same classes.")
+    if outputs.ndim != 2 or outputs.shape[1] < 2:
+        return
+    log_theirs, log_ours = F.log_softmax(theirs.float(), dim=1), F.log_softmax(outputs.float(), dim=1)
+    report.agreement = float((outputs.argmax(dim=1) == theirs.argmax(dim=1)).float().mean())
+    report.kl = float((log_theirs.exp() * (log_theirs - log_ours)).sum(dim=1).mean())
+
+
+def accuracy(model: nn.Module, data: Any, *, batch_size: int = 512, device: Any = None) -> float:
+    """The fraction of labelled examples whose top answer is the label."""
+    place = pick_device(device)
+    outputs, labels = _outputs(model, open_feed(data, batch_size, place), place, call)
+    if not labelled(labels) or labels.is_floating_point():
+        raise fail("data", "have class labels", "none", "Pass labelled data.")
+    known = labels != NO_LABEL
+    return float((outputs.argmax(dim=1) == labels)[known].float().mean())
+
+
+def size_bytes(model: nn.Module) -> int:
+    """Bytes of all parameters and buffers."""
+    return sum(v.numel() * v.element_size() for v in [*model.parameters(), *model.buffers()])
+
+
+def flops(model: nn.Module, inputs: Any, *, forward: Forward = call) -> int:
+    """Floating point operations of one forward pass, by torch's own counter (matrix products and convolutions)."""
+    from torch.utils.flop_counter import FlopCounterMode
+
+    with preserved(model), torch.no_grad(), FlopCounterMode(display=False) as counter:
+        forward(model, inputs)
+    return int(counter.get_total_flops())
+
+
+def latency_ms(model: nn.Module, inputs: Any, *, forward: Forward = call, repeats: int = 30) -> float:
+    """Milliseconds of one forward pass: the median of ``repeats`` after five to warm up."""
+    seconds = []
+    with preserved(model), torch.no_grad():
+        for _ in range(5 + repeats):
+            started = time.perf_counter()
+            forward(model, inputs)
+            if inputs.device.type != "cpu":
+                torch.accelerator.synchronize()
+            seconds.append(time.perf_counter() - started)
+    return 1000 * median(seconds[5:])
+
+
+# ---------------------------------------------------------------- paired comparison
+
+
+@dataclass
+class Comparison:
+    """The paired difference ``ours - theirs`` of an accuracy (or of -MSE), as a fraction.
+
+    Attributes:
+        difference: the mean over seeds.
+        interval: 95%, over seeds (Student's t); over images where there is one seed only.
+        over_images: 95% over images, by bootstrap of the images that all seeds share.
+        per_seed: one difference a seed.
+    """
+
+    difference: float
+    interval: tuple[float, float]
+    over_images: tuple[float, float]
+    per_seed: list[float]
+
+    @property
+    def resolved(self) -> bool:
+        """Whether neither interval holds zero."""
+        return all(low > 0 or high < 0 for low, high in (self.interval, self.over_images))
+
+    def __str__(self) -> str:
+        kind = f"over {len(self.per_seed)} seeds" if len(self.per_seed) > 1 else "over images, one seed"
+        low, high = self.interval
+        verdict = "" if self.resolved else "; not resolved"
+        images = f", over images [{100 * self.over_images[0]:+.2f}, {100 * self.over_images[1]:+.2f}]"
+        shown = images if len(self.per_seed) > 1 else ""
+        return (
+            f"{100 * self.difference:+.2f} points, 95% interval {kind} [{100 * low:+.2f}, {100 * high:+.2f}]{shown}{verdict}"
+        )
+
+    __repr__ = __str__
+
+
+def compare(ours: Sequence[Any], theirs: Sequence[Any], data: Any, *, device: Any = None, seed: int = 0) -> Comparison:
+    """Compare two methods seed by seed on the same examples.
+
+    Args:
+        ours, theirs: lists of runs or models, one a seed, in the same order of seeds.
+        data: a test part or pair with class labels.
+        device: where to predict.
+        seed: of the bootstrap.
+    """
+    if not isinstance(ours, (list, tuple)) or not isinstance(theirs, (list, tuple)) or len(ours) != len(theirs) or not ours:
+        got = f"{_length(ours)} and {_length(theirs)}"
+        raise fail("ours and theirs", "be lists of the same length, one run a seed", got, "Write [run], [base].")
+    differences = np.stack(
+        [_right(a, data, device) - _right(b, data, device) for a, b in zip(ours, theirs, strict=True)]
+    )
+    per_seed = differences.mean(axis=1)
+    over_images = _bootstrap(differences.mean(axis=0), seed)
+    interval = _t_interval(per_seed) if len(per_seed) > 1 else over_images
+    return Comparison(float(per_seed.mean()), interval, over_images, per_seed.tolist())
+
+
+def _length(value: Any) -> str:
+    return f"{len(value)} runs" if isinstance(value, (list, tuple)) else type(value).__name__
+
+
+def _right(run: Any, data: Any, device: Any) -> np.ndarray:
+    """1 where the model is right, 0 where it is wrong (-squared error for float labels), one value an example."""
+    model = getattr(run, "student", run)
+    place = pick_device(device)
+    outputs, labels = _outputs(model, open_feed(data, 512, place), place, call)
+    if not labelled(labels):
+        raise fail("data", "have labels", "none", "Pass labelled test data.")
+    if labels.is_floating_point():
+        return -(outputs.reshape(labels.shape) - labels).square().cpu().double().numpy()
+    known = labels != NO_LABEL
+    return (outputs.argmax(dim=1) == labels)[known].cpu().double().numpy()
+
+
+def _t_interval(values: np.ndarray) -> tuple[float, float]:
+    from scipy.stats import t
+
+    half = t.ppf((1 + CONFIDENCE) / 2, len(values) - 1) * values.std(ddof=1) / math.sqrt(len(values))
+    return float(values.mean() - half), float(values.mean() + half)
+
+
+def _bootstrap(values: np.ndarray, seed: int) -> tuple[float, float]:
+    from scipy.stats import bootstrap
+
+    if np.ptp(values) == 0:
+        return float(values[0]), float(values[0])
+    options: dict[str, Any] = {"n_resamples": RESAMPLES, "batch": 100, "method": "percentile"}
+    result = bootstrap(
+        (values,), np.mean, confidence_level=CONFIDENCE, rng=np.random.default_rng(seed), **options
+    ).confidence_interval
+    return float(result.low), float(result.high)

@@ -1,0 +1,383 @@
+"""The article's four steps: choose and initialise, split, design the loss, distil.
+
+Two regimes share one split: all labels, and 500 labels with the other images unlabelled. The source is the small model
+(the article's direction) or the big one (``direction="big-to-small"``, the field's usual way); the code is the same.
+"""
+
+import hashlib
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+import kdcourse.data as kd_data
+from kdcourse._arguments import one_of, positive
+from kdcourse._feeds import TensorFeed, predict
+from kdcourse._tables import Table
+from kdcourse.data import Part, Splits
+from kdcourse.evaluation import Comparison, Report, accuracy, compare, evaluate
+from kdcourse.export import load_frozen, save_frozen
+from kdcourse.losses import CrossEntropy, Loss, SoftTargets
+from kdcourse.models import build, parameter_count, preserved
+from kdcourse.synthesis import synthesise
+from kdcourse.taylor import LayerwiseLoss
+from kdcourse.training import Run, distill, train
+
+__all__ = ["Choice", "Outcome", "Sets", "choose", "design", "distil", "run", "split"]
+
+DIRECTIONS = ("small-to-big", "big-to-small")
+SMALL, BIG = 8, 16  # widths of the two cnns: both regimes fit into 90 seconds on two slow cores
+LAYERS = ("block1", "block2", "block3", "head")
+SOURCE_EPOCHS, REFINE_EPOCHS, DISTIL_EPOCHS, TUNE_EPOCHS = 10, 2, 10, 4
+GROUPS = (0, 1, 0, 1, 0, 2, 0, 2, 3, 2)  # upper body, lower or whole body, footwear, bag: the new head's task
+
+
+@dataclass
+class Check:
+    """One of the article's rules of thumb: what it asks, what was measured, whether it is met."""
+
+    rule: str
+    measured: str
+    met: bool
+
+
+@dataclass
+class Choice:
+    """Step 1: the trained source, the untrained target, and the rules of thumb as checks that ran."""
+
+    source: nn.Module
+    target: nn.Module
+    direction: str
+    source_run: Run
+    checks: list[Check]
+    seed: int
+
+
+@dataclass
+class Sets:
+    """Step 2: training set (augmented when used), demonstration set from the source, validation and test set."""
+
+    train: Part
+    labelled: Part
+    demonstration: Part
+    val: Part
+    test: Part
+    leaks: int
+
+
+@dataclass
+class Outcome:
+    """Step 4: what came out, in one regime."""
+
+    regime: str
+    choice: Choice
+    sets: Sets
+    runs: dict[str, Run]
+    reports: dict[str, Report]
+    versus_baseline: Comparison
+    notes: dict[str, float] = field(default_factory=dict)
+    shares: list[tuple[str, float, float]] = field(default_factory=list)
+
+    @property
+    def target(self) -> nn.Module:
+        """The distilled, fine-tuned model."""
+        return self.runs["distilled"].student
+
+
+def choose(splits: Splits, *, direction: str = "small-to-big", labels: int | None = None, seed: int = 0) -> Choice:
+    """Step 1: initialise both models, train the source on the labels, and run the article's three rules of thumb.
+
+    Args:
+        splits: of the data.
+        direction: "small-to-big" (the article's) or "big-to-small".
+        labels: how many training labels may be used; None: all.
+        seed: of weights, order and augmentation.
+
+    A source that the checks find shifted against the target's data is fine-tuned on the labels once more.
+    """
+    one_of("direction", direction, DIRECTIONS)
+    widths = (SMALL, BIG) if direction == "small-to-big" else (BIG, SMALL)
+    known = _labelled(_with_labels(splits.train, labels, seed))
+    source, target = (build("cnn", width=w, seed=seed + i) for i, w in enumerate(widths))
+    rows = kd_data.tile(known, len(splits.train))  # few labels: as many steps as with all
+    run = train(source, rows, val=splits.val, epochs=SOURCE_EPOCHS, augment="flip-shift", seed=seed)
+    checks = [_good(source, known, splits.val, seed), _simple(source, target), _same_distribution(known, splits)]
+    if not checks[2].met:
+        train(source, rows, val=splits.val, epochs=REFINE_EPOCHS, lr=5e-4, augment="flip-shift", seed=seed)
+    return Choice(source, target, direction, run, checks, seed)
+
+
+def _with_labels(part: Part, labels: int | None, seed: int) -> Part:
+    return part if labels is None else kd_data.few_labels(part, labels, seed)
+
+
+def _labelled(part: Part) -> Part:
+    return part.select((part.labels != kd_data.NO_LABEL).nonzero().flatten())
+
+
+def _good(source: nn.Module, known: Part, val: Part, seed: int) -> Check:
+    linear = build("linear", seed=seed)
+    train(linear, kd_data.tile(known, 8000), val=val, epochs=3, seed=seed)
+    bar, report = accuracy(linear, val), evaluate(source, val, timed=False)
+    assert report.accuracy is not None and report.auc is not None
+    lowest = min(r for r in report.recall if r is not None)
+    measured = f"accuracy {report.accuracy:.3f}, lowest recall {lowest:.3f}, AUC {report.auc:.3f}; linear {bar:.3f}"
+    return Check("good: better than a linear model on validation", measured, report.accuracy > bar)
+
+
+def _simple(source: nn.Module, target: nn.Module) -> Check:
+    ours, theirs = parameter_count(source), parameter_count(target)
+    return Check("simple: fewer parameters than the target", f"{ours:,} and {theirs:,}", ours < theirs)
+
+
+def _same_distribution(known: Part, splits: Splits) -> Check:
+    found = kd_data.shift(known, splits.val)
+    measured = f"a classifier tells them apart with accuracy {found['accuracy']:.3f}, p = {found['p']:.2f}"
+    return Check("same distribution: else fine-tune the source first", measured, found["p"] > 0.01)
+
+
+def split(
+    choice: Choice, splits: Splits, *, labels: int | None = None, demonstration: int = 1000, progress: bool = True
+) -> Sets:
+    """Step 2: the training set, the demonstration set that the source generates, validation and test set.
+
+    Args:
+        choice: step 1's.
+        splits: the same as there.
+        labels: the same as there.
+        demonstration: how many images the source generates.
+        progress: show a bar.
+    """
+    assert splits.test is not None
+    pool = _with_labels(splits.train, labels, choice.seed)
+    made = synthesise(choice.source, demonstration, seed=choice.seed, progress=progress)
+    pairs = ((pool, splits.val), (pool, splits.test), (splits.val, splits.test))
+    leaks = sum(len(kd_data.duplicates(a, b)) for a, b in pairs)
+    return Sets(pool, _labelled(pool), made, splits.val, splits.test, leaks)
+
+
+def design(
+    *, taylor: float = 0.01, soft: float = 1.0, labels: float = 0.1, temperature: float = 4.0, penalty: float = 1e-4
+) -> Loss:
+    """Step 3: taylor x layer-wise Taylor loss + soft x soft targets + labels x cross-entropy.
+
+    Args:
+        taylor, soft, labels: the weights.
+        temperature: of the soft targets.
+        penalty: the Taylor loss's weight of the squared parameter norm.
+    """
+    kept = SoftTargets(temperature, alpha=1.0)
+    return taylor * LayerwiseLoss(LAYERS, penalty=penalty) + soft * kept + labels * CrossEntropy()
+
+
+def distil(choice: Choice, sets: Sets, loss: Loss, *, regime: str = "all labels", progress: bool = True) -> Outcome:
+    """Step 4: refine the source on the demonstration set, distil, fine-tune, evaluate against source and baseline.
+
+    The baseline is the same target with the same initial weights, trained on the labels alone, with the same
+    augmentation, batch size and number of gradient steps. Test images are read when everything is trained.
+    """
+    seed, common = choice.seed, {"val": sets.val, "seed": choice.seed, "progress": progress}
+    notes = _refine(choice, sets, common)
+    mixed = kd_data.join(sets.train, kd_data.unlabelled(sets.demonstration))
+    learner, alone = (build(**choice.target.config) for _ in range(2))  # type: ignore[arg-type]
+    for model in (learner, alone):
+        model.load_state_dict(choice.target.state_dict())
+    common["augment"] = "flip-shift"
+    distilled = distill(choice.source, learner, mixed, loss=loss, epochs=DISTIL_EPOCHS, **common)
+    tuned = _fine_tune(learner, sets, len(mixed), notes, common)
+    rows = kd_data.tile(sets.labelled, len(mixed))
+    epochs = DISTIL_EPOCHS + len(tuned.history["loss"])
+    baseline = train(alone, rows, epochs=epochs, **common)
+    notes["steps"] = float(-(-len(mixed) // 128) * epochs)
+    distilled.student = learner
+    reports = {
+        "source": evaluate(choice.source, sets.test),
+        "distilled target": evaluate(learner, sets.test, teacher=choice.source),
+        "target, labels only": evaluate(alone, sets.test, teacher=choice.source),
+    }
+    runs = {"distilled": distilled, "fine-tuned": tuned, "labels only": baseline}
+    versus = compare([learner], [alone], sets.test, seed=seed)
+    return Outcome(regime, choice, sets, runs, reports, versus, notes, _shares(distilled))
+
+
+def _refine(choice: Choice, sets: Sets, common: dict[str, Any]) -> dict[str, float]:
+    """(a) The source, refined on its own generated images; kept only if validation does not fall."""
+    before, weights = accuracy(choice.source, sets.val), _copy(choice.source)
+    train(choice.source, sets.demonstration, epochs=REFINE_EPOCHS, lr=2e-4, **common)
+    after = accuracy(choice.source, sets.val)
+    if after < before:
+        choice.source.load_state_dict(weights)
+    return {"source before refining": before, "source refined": after, "refined kept": float(after >= before)}
+
+
+def _fine_tune(learner: nn.Module, sets: Sets, size: int, notes: dict[str, float], common: dict[str, Any]) -> Run:
+    """(b) On the labels until validation is flat; the better of before and after is kept, by validation."""
+    before, weights = accuracy(learner, sets.val), _copy(learner)
+    rows = kd_data.tile(sets.labelled, size)
+    run = train(learner, rows, epochs=TUNE_EPOCHS, lr=3e-4, patience=2, min_epochs=2, **common)
+    after = accuracy(learner, sets.val)
+    if after < before:
+        learner.load_state_dict(weights)
+    notes |= {"target before fine-tuning": before, "target fine-tuned": after, "fine-tuned kept": float(after >= before)}
+    return run
+
+
+def _copy(model: nn.Module) -> dict[str, Tensor]:
+    return {name: value.clone() for name, value in model.state_dict().items()}
+
+
+def _shares(run: Run) -> list[tuple[str, float, float]]:
+    """(term, weight, share of the weighted loss in the last epoch)."""
+    weights = {part.name: weight for weight, part in run.loss.parts}
+    weighted = {name: weight * run.history[name][-1] for name, weight in weights.items()}
+    return [(name, weights[name], value / sum(weighted.values())) for name, value in weighted.items()]
+
+
+# ---------------------------------------------------------------- frozen weights
+
+
+def logits_hash(model: nn.Module, part: Part) -> str:
+    """SHA-256 of the logits on a part: equal hashes mean equal predictions to the bit."""
+    with preserved(model):
+        outputs, _ = predict(model, TensorFeed(part, 500, torch.device("cpu")), torch.device("cpu"))
+    return hashlib.sha256(outputs.numpy().tobytes()).hexdigest()
+
+
+def in_new_process(folders: list[Path]) -> list[str]:
+    """``logits_hash`` of frozen models on the bundled test images, computed by a fresh interpreter."""
+    command = [sys.executable, "-m", "kdcourse", "predict", *map(str, folders)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise RuntimeError(f"the new process could not predict with {folders}: {done.stderr.strip()[-500:]}")
+    return [json.loads(line)["sha256"] for line in done.stdout.splitlines()]
+
+
+def new_head(frozen: nn.Module, train_part: Part, test_part: Part, *, seed: int = 0) -> float:
+    """Test accuracy of a new linear head on the frozen blocks: four groups of garments instead of ten classes."""
+    frozen = frozen.requires_grad_(False)
+    blocks = nn.Sequential(*[layer for name, layer in frozen.named_children() if name != "head"])
+    with torch.no_grad():
+        width = blocks.eval()(train_part.images[:1]).numel()
+    with kd_data.seeded(seed):
+        model = nn.Sequential(blocks, nn.Flatten(), nn.Linear(width, max(GROUPS) + 1))
+    groups = torch.tensor(GROUPS)
+    train(model, (train_part.images, groups[train_part.labels]), epochs=3, seed=seed, progress=False)
+    return accuracy(model, (test_part.images, groups[test_part.labels]))
+
+
+# ---------------------------------------------------------------- all of it
+
+
+def run(
+    *, direction: str = "small-to-big", labels: int = 500, name: str = "pipeline", root: str | Path = "runs",
+    seed: int = 0, progress: bool = True, say: Callable[[str], None] = print,
+) -> dict[str, Outcome]:  # fmt: skip
+    """The four steps in both regimes, with closing tables, one figure, and frozen weights under ``root/name``.
+
+    Raises ValueError, before any training, for an unknown direction or a number of labels that cannot be balanced.
+    """
+    one_of("direction", direction, DIRECTIONS)
+    positive("labels", labels, whole=True)
+    started, folder = time.perf_counter(), Path(root) / name
+    splits = kd_data.split(kd_data.load("fashion-mnist"), val=0.2, seed=seed)
+    kd_data.few_labels(splits.train, labels, seed)
+    outcomes: dict[str, Outcome] = {}
+    for regime, count in (("all labels", None), (f"{labels} labels", labels)):
+        say(f"\n── {regime}, {direction}\nStep 1  choose and initialise")
+        choice = choose(splits, direction=direction, labels=count, seed=seed)
+        say(str(Table(["rule of thumb", "measured", "met"], [[c.rule, c.measured, _yes(c.met)] for c in choice.checks])))
+        sets = split(choice, splits, labels=count, progress=progress)
+        say(f"Step 2  split: {len(sets.train)} training images ({len(sets.labelled)} labelled), {len(sets.demonstration)} "
+            f"generated, {len(sets.val)} validation, {len(sets.test)} test; {sets.leaks} copies across parts")  # fmt: skip
+        loss = design()
+        say("Step 3  loss: " + " + ".join(f"{weight:g} {part.name}" for weight, part in loss.parts))
+        outcome = distil(choice, sets, loss, regime=regime, progress=progress)
+        outcomes[regime] = outcome
+        say(f"Step 4  distilled in {outcome.notes['steps']:.0f} gradient steps, the baseline likewise")
+    _freeze(outcomes, folder, splits, say)
+    for text in closing(outcomes):
+        say("\n" + text)
+    _figure(outcomes).save(folder / "figure.png")
+    (folder / "report.json").write_text(json.dumps(_plain(outcomes), indent=1) + "\n", encoding="utf-8")
+    say(f"\n{folder}: frozen weights, figure.png, report.json. {time.perf_counter() - started:.0f} s in all.")
+    return outcomes
+
+
+def _yes(value: object) -> str:
+    return "yes" if value else "no"
+
+
+def _freeze(outcomes: dict[str, Outcome], folder: Path, splits: Splits, say: Callable[[str], None]) -> None:
+    """(d) Freeze, reload in a new process, predict; then a new head on the frozen blocks."""
+    paths = []
+    for regime, outcome in outcomes.items():
+        about = {"report": json.loads(outcome.reports["distilled target"].to_json())}
+        for role, model in (("target", outcome.target), ("source", outcome.choice.source)):
+            path = folder / f"{regime.replace(' ', '-')}-{role}"
+            save_frozen(model.cpu(), path, classes=splits.classes, about=about if role == "target" else None)
+        paths.append(folder / f"{regime.replace(' ', '-')}-target")
+    again = in_new_process(paths)
+    for path, outcome, found in zip(paths, outcomes.values(), again, strict=True):
+        same = found == logits_hash(outcome.target, outcome.sets.test)
+        outcome.notes["reloaded bit for bit"] = float(same)
+        head = new_head(load_frozen(path, device="cpu"), splits.train, outcome.sets.test)
+        fresh = new_head(build(**outcome.target.config), splits.train, outcome.sets.test)  # type: ignore[arg-type]
+        outcome.notes |= {"new head, frozen blocks": head, "new head, untrained blocks": fresh}
+    say("Step 4d frozen, reloaded in a new process, and put under a new head")
+
+
+def closing(outcomes: dict[str, Outcome]) -> list[str]:
+    """The closing tables, as text."""
+    rows, facts = [], []
+    for regime, outcome in outcomes.items():
+        for name, report in outcome.reports.items():
+            against = None if name == "source" else report.agreement
+            rows.append([regime, name, f"{report.parameters:,}", report.accuracy, report.auc, report.calibration_error,
+                         against, report.latency_ms])  # fmt: skip
+        facts.append([regime, "distilled − labels only", str(outcome.versus_baseline)])
+        facts += [[regime, f"loss term {name}", f"weight {w:g}, share {s:.1%}"] for name, w, s in outcome.shares]
+        facts += [[regime, name, value] for name, value in outcome.notes.items()]
+    recovered = performance_gap_recovered(outcomes)
+    facts.append([list(outcomes)[1], "performance gap recovered", recovered])
+    columns = ["regime", "model", "parameters", "accuracy", "AUC", "calibration error", "agreement with source", "ms"]
+    return [str(Table(columns, rows, title="On the 10,000 test images")), str(Table(["regime", "what", "value"], facts))]
+
+
+def performance_gap_recovered(outcomes: dict[str, Outcome]) -> float | None:
+    """(distilled - weak) / (ceiling - weak) on test: weak is the source of the regime with few labels, the ceiling
+    the target trained on all labels (Burns et al. 2023). None where the ceiling is not above the weak model."""
+    every, few = outcomes.values()
+    weak, strong = (few.reports[name].accuracy or 0.0 for name in ("source", "distilled target"))
+    ceiling = every.reports["target, labels only"].accuracy or 0.0
+    return (strong - weak) / (ceiling - weak) if ceiling > weak else None
+
+
+def _figure(outcomes: dict[str, Outcome]) -> Any:
+    from kdcourse import plots
+
+    curves, scores, words = {}, {}, []
+    for regime, outcome in outcomes.items():
+        runs = {name: run.history["val_accuracy"] for name, run in outcome.runs.items()}
+        curves[regime] = {"distilled, then fine-tuned": [*runs["distilled"], *runs["fine-tuned"]], "labels only": runs["labels only"]}
+        scores[regime] = {name: report.accuracy or 0.0 for name, report in outcome.reports.items()}
+        words.append(f"{regime}: " + ", ".join(f"{n} {100 * v:.1f}" for n, v in scores[regime].items()))
+    return plots.pipeline(curves, scores, finding="Test accuracy in %, " + "; ".join(words) + ".")
+
+
+def _plain(outcomes: dict[str, Outcome]) -> dict[str, Any]:
+    return {
+        regime: {
+            "reports": {name: json.loads(report.to_json()) for name, report in o.reports.items()},
+            "difference": vars(o.versus_baseline), "notes": o.notes, "shares": o.shares,
+            "checks": [vars(check) for check in o.choice.checks],
+            "histories": {name: dict(run.history) for name, run in o.runs.items()},
+        }
+        for regime, o in outcomes.items()
+    }  # fmt: skip

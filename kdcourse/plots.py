@@ -1,0 +1,138 @@
+"""What a person looks at: every figure, from plain arrays and dicts, in one calm style."""
+
+import base64
+import io
+from collections.abc import Mapping, Sequence
+from html import escape
+from typing import Any
+
+import matplotlib as mpl
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.figure import Figure
+
+from kdcourse._arguments import fail
+from kdcourse._tables import Table
+
+__all__ = ["Shown", "Table", "demonstration", "history", "pipeline", "show", "styled"]
+
+# Okabe & Ito's palette (2008) stays distinct under the common colour blindnesses.
+COLOURS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000"]
+STYLE = {
+    "figure.facecolor": "white", "axes.facecolor": "white", "savefig.facecolor": "white", "figure.dpi": 110,
+    "axes.spines.top": False, "axes.spines.right": False, "axes.grid": True, "grid.color": "#e4e4e4",
+    "axes.prop_cycle": mpl.cycler(color=COLOURS), "axes.titlesize": 11, "axes.labelsize": 10, "font.size": 10,
+    "legend.frameon": False, "figure.constrained_layout.use": True, "image.cmap": "gray",
+}  # fmt: skip
+
+
+class Shown:
+    """A figure with its alt text and caption; shows itself once, as HTML where HTML is read."""
+
+    def __init__(self, figure: Figure, alt: str, caption: str) -> None:
+        self.figure, self.alt, self.caption = figure, alt, caption
+
+    def png(self) -> bytes:
+        """The picture."""
+        file = io.BytesIO()
+        self.figure.savefig(file, format="png", metadata={"Software": None})
+        return file.getvalue()
+
+    def save(self, path: Any) -> None:
+        """Write the picture as PNG."""
+        with open(path, "wb") as file:
+            file.write(self.png())
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
+        data = base64.b64encode(self.png()).decode()
+        image = f'<img src="data:image/png;base64,{data}" alt="{escape(self.alt)}" style="max-width:100%">'
+        html = f"<figure>{image}<figcaption>{escape(self.caption)}</figcaption></figure>"
+        return {"text/html": html, "image/png": data, "text/plain": repr(self)}
+
+    def __repr__(self) -> str:
+        return f"Figure: {self.alt}"
+
+
+def show(figure: Figure, *, alt: str, caption: str = "") -> Shown:
+    """Give a figure its alt text (the finding in words, at least 40 characters) and close it for pyplot."""
+    alt = " ".join(alt.split())
+    if len(alt) < 40:
+        raise fail("alt", "state the finding in at least 40 characters", alt, "Say what the picture shows, with numbers.")
+    plt.close(figure)
+    return Shown(figure, alt, caption)
+
+
+def styled(rows: int = 1, columns: int = 1, *, size: tuple[float, float] = (9, 3.2), **options: Any) -> tuple[Figure, Any]:
+    """``plt.subplots`` in the course's style."""
+    with mpl.rc_context(STYLE):  # type: ignore[arg-type]
+        return plt.subplots(rows, columns, figsize=size, **options)
+
+
+def history(values: Mapping[str, Sequence[float]], *, best_epoch: int | None = None) -> Shown:
+    """Losses by term, the validation metric, and the gradient norm, over epochs."""
+    figure, (left, middle, right) = styled(1, 3)
+    epochs = range(len(values["loss"]))
+    shown = [n for n in values if n not in ("grad_norm", "lr", "seconds") and not n.startswith("val_")]
+    for name in shown:
+        left.plot(epochs, values[name], marker=".", label=name.replace("_", " "))
+    left.set(title="loss, each term unweighted", xlabel="epoch", yscale="log")
+    left.legend()
+    validation = next((n for n in values if n.startswith("val_")), None)
+    finding = f"The loss went from {values['loss'][0]:.3g} to {values['loss'][-1]:.3g} in {len(epochs)} epochs"
+    middle.set(title="validation", xlabel="epoch")
+    if validation is not None:
+        middle.plot(epochs, values[validation], marker=".", label=validation[4:].replace("_", " "))
+        if best_epoch is not None:
+            middle.axvline(best_epoch, color="#888", linestyle=":", label=f"kept: epoch {best_epoch}")
+            finding += f"; the best {validation[4:].replace('_', ' ')} is {values[validation][best_epoch]:.4g}"
+        middle.legend()
+    right.plot(epochs, values["grad_norm"], marker=".")
+    right.set(title="gradient norm", xlabel="epoch", yscale="log")
+    return show(figure, alt=finding + ".", caption="One point an epoch.")
+
+
+def demonstration(rows: Mapping[str, Any], classes: Sequence[str], *, finding: str) -> Shown:
+    """Rows of images side by side, one column a class.
+
+    Args:
+        rows: {title: images}, each N x H x W or N x 1 x H x W, one image a column.
+        classes: the columns' names.
+        finding: what the picture shows; the alt text.
+    """
+    figure, axes = styled(len(rows), len(classes), size=(len(classes) * 0.95, len(rows) * 1.12), squeeze=False)
+    for line, (title, images) in zip(axes, rows.items(), strict=True):
+        for axis, image in zip(line, np.asarray(images).reshape(len(classes), *np.shape(images)[-2:]), strict=True):
+            axis.imshow(image, vmin=0, vmax=1, cmap="gray")
+            axis.set(xticks=[], yticks=[])
+            axis.spines[:].set_visible(False)
+        line[0].set_ylabel(title, fontsize=8)
+    for axis, name in zip(axes[0], classes, strict=True):
+        axis.set_title(name, fontsize=7)
+    return show(figure, alt=finding, caption="One column a class.")
+
+
+def pipeline(
+    curves: Mapping[str, Mapping[str, Sequence[float]]], scores: Mapping[str, Mapping[str, float]], *, finding: str
+) -> Shown:
+    """The pipeline's closing figure: validation curves of both regimes, and the test scores as bars.
+
+    Args:
+        curves: {regime: {arm: validation accuracy at each epoch}}.
+        scores: {regime: {model: test accuracy}}.
+        finding: the alt text.
+    """
+    figure, axes = styled(2, len(curves), size=(10, 6.4), squeeze=False)
+    for axis, (regime, arms) in zip(axes[0], curves.items(), strict=True):
+        for arm, values in arms.items():
+            axis.plot(range(1, len(values) + 1), [100 * v for v in values], marker=".", label=arm)
+        axis.set(title=regime, xlabel="epoch", ylabel="validation accuracy, %")
+        axis.legend(fontsize=8)
+    for axis, bars in zip(axes[1], scores.values(), strict=True):
+        names, values = list(bars), [100 * v for v in bars.values()]
+        axis.barh(names, values, color=COLOURS[: len(names)])
+        axis.set(xlabel="test accuracy, %", xlim=(min(values) - 5, max(values) + 3))
+        axis.invert_yaxis()
+        axis.grid(visible=False)
+        for place, value in enumerate(values):
+            axis.text(value + 0.2, place, f"{value:.1f}", va="center")
+    return show(figure, alt=finding, caption="Validation while training; test accuracy read once at the end.")
