@@ -48,6 +48,7 @@ def predict(folders: list[str]) -> None:
     from kdcourse.pipeline import logits_hash
 
     test = kd.load().test
+    assert test is not None  # the bundle has one
     for folder in folders:
         model = kd.load_frozen(folder, device="cpu")
         score = kd.evaluation.accuracy(model, test, device="cpu")

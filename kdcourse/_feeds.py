@@ -1,4 +1,4 @@
-"""What a run eats: batches from tensors or from anyone's loader, and the teacher's answers, cached where they can be."""
+"""What a run eats: batches from tensors or anyone's loader, and the teacher's answers, cached where they can be."""
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
@@ -38,7 +38,7 @@ def call(model: nn.Module, inputs: Any) -> Any:
 
 
 def progress_bar(show: bool, **options: Any) -> Any:
-    """tqdm for notebook or terminal; silent where ``show`` is False or the environment sets TQDM_DISABLE."""
+    """Tqdm for notebook or terminal; silent where ``show`` is False or the environment sets TQDM_DISABLE."""
     from tqdm.auto import tqdm
 
     return tqdm(leave=False, unit="step", **options, **({} if show else {"disable": True}))
@@ -97,7 +97,9 @@ class LoaderFeed:
         augment: Callable[[Tensor], Tensor] | None = None,
     ) -> None:  # fmt: skip
         if iter(loader) is loader:
-            raise fail("data", "be readable more than once", "an iterator", "Pass the DataLoader itself, not iter() of it.")
+            raise fail(
+                "data", "be readable more than once", "an iterator", "Pass the DataLoader itself, not iter() of it."
+            )
         self.loader, self.device, self.unpack, self.augment = loader, device, unpack or _unpack, augment
         self.steps = len(loader) if hasattr(loader, "__len__") else None
         self.labels = next(self.epoch(shuffle=False)).labels
@@ -107,7 +109,9 @@ class LoaderFeed:
         for batch in self.loader:
             unpacked = self.unpack(batch)
             if not isinstance(unpacked, (tuple, list)) or len(unpacked) != 2:
-                raise fail("unpack", "return a pair (inputs, labels)", type(unpacked).__name__, "Return (x, None) for none.")
+                raise fail(
+                    "unpack", "return a pair (inputs, labels)", type(unpacked).__name__, "Return (x, None) for none."
+                )
             inputs, labels = (move(value, self.device) for value in unpacked)
             yield Batch(self.augment(inputs) if self.augment else inputs, labels)
 

@@ -12,7 +12,9 @@ CELL = "padding:2px 10px;border-bottom:1px solid var(--jp-border-color2,#ccc);co
 class Table:
     """Columns and rows; floats are shown with ``digits`` significant figures, None as a dash."""
 
-    def __init__(self, columns: Sequence[str], rows: Sequence[Sequence[Any]], *, title: str = "", digits: int = 4) -> None:
+    def __init__(
+        self, columns: Sequence[str], rows: Sequence[Sequence[Any]], *, title: str = "", digits: int = 4
+    ) -> None:
         self.columns, self.title, self.digits = list(columns), title, digits
         self.rows = [list(row) for row in rows]
 
@@ -27,7 +29,9 @@ class Table:
     def __str__(self) -> str:
         lines = [self.columns, *self._cells()]
         widths = [max(len(line[i]) for line in lines) for i in range(len(self.columns))]
-        texts = ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines]
+        texts = [
+            "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines
+        ]
         rule = "─" * (sum(widths) + 2 * (len(widths) - 1))
         return "\n".join([*([self.title] if self.title else []), texts[0], rule, *texts[1:]])
 
@@ -40,4 +44,5 @@ class Table:
             for row in self._cells()
         )
         caption = f'<caption style="text-align:left;{CELL}">{escape(self.title)}</caption>' if self.title else ""
-        return f'<table style="border-collapse:collapse">{caption}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
+        rows = f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody>"
+        return f'<table style="border-collapse:collapse">{caption}{rows}</table>'

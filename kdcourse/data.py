@@ -75,6 +75,7 @@ class Part(Dataset[tuple[Tensor, Tensor]]):
     def select(self, positions: Any) -> "Part":
         """The images at ``positions`` (a tensor or list), with everything that belongs to them."""
         positions = torch.as_tensor(positions)
+        positions = positions.long() if not len(positions) else positions  # an empty list would be float
         soft = None if self.soft is None else self.soft[positions]
         return Part(
             self.images[positions], take(self.labels, positions), self.indices[positions], soft=soft,
@@ -264,8 +265,8 @@ def _download(name: str) -> Path:
     except (OSError, RuntimeError) as error:
         raise ConnectionError(
             f"load({name!r}, full=True) needs the full set ({SETS[name][2]} from {source}) and could not fetch it: "
-            f"{error}. Offline, the bundled sets serve: load('fashion-mnist') or load('digits'); or pass root=, a "
-            "folder that holds the genuine files."
+            f"{' '.join(str(error).split())} Offline, the bundled sets serve: load('fashion-mnist') or load('digits'); "
+            "or pass root=, a folder that holds the genuine files."
         ) from error
     return folder
 
@@ -274,7 +275,12 @@ def _download(name: str) -> Path:
 
 
 def split(
-    data: Any, *, train: float | int | None = None, val: float | int = 0.2, test: float | int | None = None, seed: int = 0
+    data: Any,
+    *,
+    train: float | int | None = None,
+    val: float | int = 0.2,
+    test: float | int | None = None,
+    seed: int = 0,
 ) -> Splits:
     """Split into disjoint, stratified, seeded parts.
 
@@ -301,10 +307,15 @@ def split(
     rest, val_at = _cut(source.train.labels, rest, size_val, seed)
     train_at, _ = _cut(source.train.labels, rest, len(rest) - size_train, seed)
     provenance = {"name": source.name, "seed": seed, "hash": _hash(train_at, val_at, test_at)}
-    parts = [_part(source.train, at, {**provenance, "part": p}) for at, p in ((train_at, "train"), (val_at, "val"))]
     held_out = source.train if source.test is None else source.test
     at = test_at if source.test is None else torch.arange(len(held_out))
-    return Splits(*parts, _part(held_out, at, {**provenance, "part": "test"}), source.classes, provenance)
+    return Splits(
+        _part(source.train, train_at, {**provenance, "part": "train"}),
+        _part(source.train, val_at, {**provenance, "part": "val"}),
+        _part(held_out, at, {**provenance, "part": "test"}),
+        source.classes,
+        provenance,
+    )
 
 
 def _part(source: Part, positions: Tensor, provenance: dict[str, Any]) -> Part:
@@ -329,7 +340,7 @@ def _pair_to_part(data: Any) -> Part:
 
 def _count(argument: str, size: float | int, n: int) -> int:
     whole = isinstance(size, int) and not isinstance(size, bool)
-    if not whole and not (isinstance(size, float) and 0 <= size < 1) or size < 0:
+    if (not whole and not (isinstance(size, float) and 0 <= size < 1)) or size < 0:
         raise fail(argument, "be a fraction below 1 or a number of examples", size, "Write 0.2 or 2000, say.")
     return int(size) if whole else round(size * n)
 
@@ -344,7 +355,9 @@ def _cut(labels: Any, positions: Tensor, size: int, seed: int) -> tuple[Tensor, 
     try:
         kept, out = train_test_split(positions.numpy(), test_size=size, random_state=seed, stratify=classes)
     except ValueError as error:
-        raise ValueError(f"val, test or train cannot be stratified: {error} Use larger parts or fewer classes.") from error
+        raise ValueError(
+            f"val, test or train cannot be stratified: {error} Use larger parts or fewer classes."
+        ) from error
     return torch.from_numpy(np.sort(kept)), torch.from_numpy(np.sort(out))
 
 
@@ -434,7 +447,7 @@ def pick_device(device: str | torch.device | None = None) -> torch.device:
 def batches(part: Part, batch_size: int, *, shuffle: bool = False) -> Iterator[Tensor]:
     """Positions of each batch; shuffled by ``torch.randperm`` from torch's own generator."""
     order = torch.randperm(len(part)) if shuffle else torch.arange(len(part))
-    yield from order.split(batch_size)
+    yield from torch.split(order, batch_size)
 
 
 def flip_shift(images: Tensor, pixels: int = 2) -> Tensor:

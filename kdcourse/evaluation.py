@@ -110,7 +110,9 @@ def evaluate(
     theirs_forward, ours_forward = forward if isinstance(forward, (tuple, list)) else (forward, forward)
     outputs, labels = _outputs(model, feed, place, ours_forward or call)
     if not isinstance(outputs, Tensor):
-        raise fail("forward", "return one tensor of logits here", type(outputs).__name__, "Evaluate one head at a time.")
+        raise fail(
+            "forward", "return one tensor of logits here", type(outputs).__name__, "Evaluate one head at a time."
+        )
     if teacher is None and not labelled(labels):
         raise fail("data", "have labels, or evaluate a teacher beside it", "neither", "Pass labels or teacher=.")
     provenance = getattr(data, "provenance", {})
@@ -214,12 +216,14 @@ class Comparison:
         interval: 95%, over seeds (Student's t); over images where there is one seed only.
         over_images: 95% over images, by bootstrap of the images that all seeds share.
         per_seed: one difference a seed.
+        fractions: whether these are fractions (accuracies), shown in points.
     """
 
     difference: float
     interval: tuple[float, float]
     over_images: tuple[float, float]
     per_seed: list[float]
+    fractions: bool = True
 
     @property
     def resolved(self) -> bool:
@@ -227,14 +231,16 @@ class Comparison:
         return all(low > 0 or high < 0 for low, high in (self.interval, self.over_images))
 
     def __str__(self) -> str:
-        kind = f"over {len(self.per_seed)} seeds" if len(self.per_seed) > 1 else "over images, one seed"
-        low, high = self.interval
+        scale, unit = (100, " points") if self.fractions else (1, "")
+
+        def ends(interval: tuple[float, float]) -> str:
+            return f"[{scale * interval[0]:+.2f}, {scale * interval[1]:+.2f}]"
+
+        several = len(self.per_seed) > 1
+        kind = f"over {len(self.per_seed)} seeds" if several else "over images, one seed"
+        images = f", over images {ends(self.over_images)}" if several else ""
         verdict = "" if self.resolved else "; not resolved"
-        images = f", over images [{100 * self.over_images[0]:+.2f}, {100 * self.over_images[1]:+.2f}]"
-        shown = images if len(self.per_seed) > 1 else ""
-        return (
-            f"{100 * self.difference:+.2f} points, 95% interval {kind} [{100 * low:+.2f}, {100 * high:+.2f}]{shown}{verdict}"
-        )
+        return f"{scale * self.difference:+.2f}{unit}, 95% interval {kind} {ends(self.interval)}{images}{verdict}"
 
     __repr__ = __str__
 
@@ -248,16 +254,22 @@ def compare(ours: Sequence[Any], theirs: Sequence[Any], data: Any, *, device: An
         device: where to predict.
         seed: of the bootstrap.
     """
-    if not isinstance(ours, (list, tuple)) or not isinstance(theirs, (list, tuple)) or len(ours) != len(theirs) or not ours:
+    if (
+        not isinstance(ours, (list, tuple))
+        or not isinstance(theirs, (list, tuple))
+        or len(ours) != len(theirs)
+        or not ours
+    ):
         got = f"{_length(ours)} and {_length(theirs)}"
-        raise fail("ours and theirs", "be lists of the same length, one run a seed", got, "Write [run], [base].")
+        raise fail("ours and theirs", "be lists of equal length, one run a seed", got, "Write [run], [base].")
     differences = np.stack(
         [_right(a, data, device) - _right(b, data, device) for a, b in zip(ours, theirs, strict=True)]
     )
     per_seed = differences.mean(axis=1)
     over_images = _bootstrap(differences.mean(axis=0), seed)
     interval = _t_interval(per_seed) if len(per_seed) > 1 else over_images
-    return Comparison(float(per_seed.mean()), interval, over_images, per_seed.tolist())
+    fractions = bool((np.abs(differences) <= 1).all() and (differences == differences.round()).all())
+    return Comparison(float(per_seed.mean()), interval, over_images, per_seed.tolist(), fractions)
 
 
 def _length(value: Any) -> str:
@@ -272,9 +284,9 @@ def _right(run: Any, data: Any, device: Any) -> np.ndarray:
     if not labelled(labels):
         raise fail("data", "have labels", "none", "Pass labelled test data.")
     if labels.is_floating_point():
-        return -(outputs.reshape(labels.shape) - labels).square().cpu().double().numpy()
+        return np.asarray(-(outputs.reshape(labels.shape) - labels).square().cpu().double())
     known = labels != NO_LABEL
-    return (outputs.argmax(dim=1) == labels)[known].cpu().double().numpy()
+    return np.asarray((outputs.argmax(dim=1) == labels)[known].cpu().double())
 
 
 def _t_interval(values: np.ndarray) -> tuple[float, float]:

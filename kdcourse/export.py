@@ -23,7 +23,11 @@ WEIGHTS, CONFIG = "model.safetensors", "config.json"
 
 
 def save_frozen(
-    model: nn.Module, path: str | os.PathLike[str], *, classes: Sequence[str] = (), about: Mapping[str, Any] | None = None
+    model: nn.Module,
+    path: str | os.PathLike[str],
+    *,
+    classes: Sequence[str] = (),
+    about: Mapping[str, Any] | None = None,
 ) -> Path:
     """Save weights and buffers as safetensors beside a JSON config. The folder is replaced whole, or not at all.
 
@@ -116,7 +120,12 @@ def load_frozen(
     weights = load(raw)
     if into is None:
         if config["model"] is None:
-            raise fail("into", f"be given: the folder holds a {config['class']}", None, "Pass an untrained model of that class.")
+            raise fail(
+                "into",
+                f"be given: the folder holds a {config['class']}",
+                None,
+                "Pass an untrained model of that class.",
+            )
         into = build(**config["model"])
     _check_names(into, weights)
     into.load_state_dict(weights)

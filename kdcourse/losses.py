@@ -77,7 +77,7 @@ def soft_targets(
     student_logits: Tensor, teacher_logits: Tensor, labels: Tensor | None = None, *, temperature: float = 4.0,
     alpha: float = 0.9, reduction: str = "mean",
 ) -> Tensor:  # fmt: skip
-    """alpha T^2 KL(softmax(z_t/T) || softmax(z_s/T)) + (1 - alpha) CE(z_s, y) (Hinton et al. 2015).
+    """Alpha T^2 KL(softmax(z_t/T) || softmax(z_s/T)) + (1 - alpha) CE(z_s, y) (Hinton et al. 2015).
 
     The KL is summed over classes and averaged over images (PyTorch's "batchmean"): its "mean" would divide by the
     number of classes too. T^2 keeps the gradient's size as T changes.
@@ -98,7 +98,9 @@ def soft_targets(
     fraction("alpha", alpha)
     _same_shape("student_logits", student_logits, "teacher_logits", teacher_logits)
     if alpha < 1 and labels is None:
-        raise fail("labels", "be given where alpha is below 1", None, "Pass labels, or alpha=1.0 to use the teacher only.")
+        raise fail(
+            "labels", "be given where alpha is below 1", None, "Pass labels, or alpha=1.0 to use the teacher only."
+        )
     log_student = F.log_softmax(_full(student_logits) / temperature, dim=1)
     log_teacher = F.log_softmax(_full(teacher_logits) / temperature, dim=1)
     kl = (log_teacher.exp() * (log_teacher - log_student)).sum(dim=1)
@@ -194,7 +196,8 @@ class Loss(nn.Module):
         """The scalar for plain logits; a loss that looks inside the models says that it needs ``distill``."""
         if self.student_layers or self.teacher_layers:
             layers = ", ".join(self.student_layers + self.teacher_layers)
-            raise TypeError(f"{self.name} looks inside the models ({layers}) and needs distill(..., loss=...).")
+            inside = [part.name for _, part in self.parts if part.student_layers or part.teacher_layers]
+            raise TypeError(f"{', '.join(inside)} looks inside the models ({layers}) and needs distill(..., loss=...).")
         if self.needs_teacher and teacher_logits is None:
             raise fail("teacher_logits", f"be given: {self.name} compares with the teacher", None, "Pass them second.")
         if self.needs_labels and labels is None:
@@ -389,5 +392,5 @@ def _projection(name: str, ours: Tensor, other_name: str, theirs: Tensor) -> nn.
         raise fail(f"the features of {name} and {other_name}", "have equal height and width", shapes,
                    "Choose layers of the same resolution.")  # fmt: skip
     if ours.ndim == 4:
-        return nn.Conv2d(ours.shape[1], theirs.shape[1], 1, bias=False).to(ours.device)
-    return nn.Linear(ours.shape[-1], theirs.shape[-1], bias=False).to(ours.device)
+        return nn.Conv2d(ours.shape[1], theirs.shape[1], 1, bias=False, device=ours.device)
+    return nn.Linear(ours.shape[-1], theirs.shape[-1], bias=False, device=ours.device)

@@ -35,7 +35,8 @@ __all__ = ["Choice", "Outcome", "Sets", "choose", "design", "distil", "run", "sp
 DIRECTIONS = ("small-to-big", "big-to-small")
 SMALL, BIG = 8, 16  # widths of the two cnns: both regimes fit into 90 seconds on two slow cores
 LAYERS = ("block1", "block2", "block3", "head")
-SOURCE_EPOCHS, REFINE_EPOCHS, DISTIL_EPOCHS, TUNE_EPOCHS = 10, 2, 10, 4
+SOURCE_EPOCHS, REFINE_EPOCHS, DISTIL_EPOCHS = 8, 2, 8
+TUNE_EPOCHS, PATIENCE = 12, 2  # fine-tuning ends when validation is flat, at the latest after 12 epochs
 GROUPS = (0, 1, 0, 1, 0, 2, 0, 2, 3, 2)  # upper body, lower or whole body, footwear, bag: the new head's task
 
 
@@ -71,6 +72,13 @@ class Sets:
     test: Part
     leaks: int
 
+    def describe(self) -> str:
+        """The sizes, in words."""
+        shown = (
+            f"{len(self.train)} training images ({len(self.labelled)} labelled), {len(self.demonstration)} generated"
+        )
+        return f"{shown}, {len(self.val)} validation, {len(self.test)} test; {self.leaks} copies across parts"
+
 
 @dataclass
 class Outcome:
@@ -82,7 +90,7 @@ class Outcome:
     runs: dict[str, Run]
     reports: dict[str, Report]
     versus_baseline: Comparison
-    notes: dict[str, float] = field(default_factory=dict)
+    notes: dict[str, float | bool | str] = field(default_factory=dict)
     shares: list[tuple[str, float, float]] = field(default_factory=list)
 
     @property
@@ -183,7 +191,8 @@ def distil(choice: Choice, sets: Sets, loss: Loss, *, regime: str = "all labels"
     The baseline is the same target with the same initial weights, trained on the labels alone, with the same
     augmentation, batch size and number of gradient steps. Test images are read when everything is trained.
     """
-    seed, common = choice.seed, {"val": sets.val, "seed": choice.seed, "progress": progress}
+    seed = choice.seed
+    common: dict[str, Any] = {"val": sets.val, "seed": choice.seed, "progress": progress}
     notes = _refine(choice, sets, common)
     mixed = kd_data.join(sets.train, kd_data.unlabelled(sets.demonstration))
     learner, alone = (build(**choice.target.config) for _ in range(2))  # type: ignore[arg-type]
@@ -195,7 +204,8 @@ def distil(choice: Choice, sets: Sets, loss: Loss, *, regime: str = "all labels"
     rows = kd_data.tile(sets.labelled, len(mixed))
     epochs = DISTIL_EPOCHS + len(tuned.history["loss"])
     baseline = train(alone, rows, epochs=epochs, **common)
-    notes["steps"] = float(-(-len(mixed) // 128) * epochs)
+    notes["fine-tuning stopped by"] = tuned.stopped_by
+    notes["gradient steps"] = -(-len(mixed) // 128) * epochs
     distilled.student = learner
     reports = {
         "source": evaluate(choice.source, sets.test),
@@ -207,25 +217,25 @@ def distil(choice: Choice, sets: Sets, loss: Loss, *, regime: str = "all labels"
     return Outcome(regime, choice, sets, runs, reports, versus, notes, _shares(distilled))
 
 
-def _refine(choice: Choice, sets: Sets, common: dict[str, Any]) -> dict[str, float]:
+def _refine(choice: Choice, sets: Sets, common: dict[str, Any]) -> dict[str, Any]:
     """(a) The source, refined on its own generated images; kept only if validation does not fall."""
     before, weights = accuracy(choice.source, sets.val), _copy(choice.source)
     train(choice.source, sets.demonstration, epochs=REFINE_EPOCHS, lr=2e-4, **common)
     after = accuracy(choice.source, sets.val)
     if after < before:
         choice.source.load_state_dict(weights)
-    return {"source before refining": before, "source refined": after, "refined kept": float(after >= before)}
+    return {"source before refining": before, "source refined": after, "refined kept": after >= before}
 
 
-def _fine_tune(learner: nn.Module, sets: Sets, size: int, notes: dict[str, float], common: dict[str, Any]) -> Run:
+def _fine_tune(learner: nn.Module, sets: Sets, size: int, notes: dict[str, Any], common: dict[str, Any]) -> Run:
     """(b) On the labels until validation is flat; the better of before and after is kept, by validation."""
     before, weights = accuracy(learner, sets.val), _copy(learner)
     rows = kd_data.tile(sets.labelled, size)
-    run = train(learner, rows, epochs=TUNE_EPOCHS, lr=3e-4, patience=2, min_epochs=2, **common)
+    run = train(learner, rows, epochs=TUNE_EPOCHS, lr=5e-4, patience=PATIENCE, min_epochs=3, **common)
     after = accuracy(learner, sets.val)
     if after < before:
         learner.load_state_dict(weights)
-    notes |= {"target before fine-tuning": before, "target fine-tuned": after, "fine-tuned kept": float(after >= before)}
+    notes |= {"target before fine-tuning": before, "target fine-tuned": after, "fine-tuned kept": after >= before}
     return run
 
 
@@ -292,15 +302,16 @@ def run(
     for regime, count in (("all labels", None), (f"{labels} labels", labels)):
         say(f"\n── {regime}, {direction}\nStep 1  choose and initialise")
         choice = choose(splits, direction=direction, labels=count, seed=seed)
-        say(str(Table(["rule of thumb", "measured", "met"], [[c.rule, c.measured, _yes(c.met)] for c in choice.checks])))
+        say(
+            str(Table(["rule of thumb", "measured", "met"], [[c.rule, c.measured, _yes(c.met)] for c in choice.checks]))
+        )
         sets = split(choice, splits, labels=count, progress=progress)
-        say(f"Step 2  split: {len(sets.train)} training images ({len(sets.labelled)} labelled), {len(sets.demonstration)} "
-            f"generated, {len(sets.val)} validation, {len(sets.test)} test; {sets.leaks} copies across parts")  # fmt: skip
+        say(f"Step 2  split: {sets.describe()}")
         loss = design()
         say("Step 3  loss: " + " + ".join(f"{weight:g} {part.name}" for weight, part in loss.parts))
         outcome = distil(choice, sets, loss, regime=regime, progress=progress)
         outcomes[regime] = outcome
-        say(f"Step 4  distilled in {outcome.notes['steps']:.0f} gradient steps, the baseline likewise")
+        say(f"Step 4  distilled in {outcome.notes['gradient steps']} gradient steps, the baseline likewise")
     _freeze(outcomes, folder, splits, say)
     for text in closing(outcomes):
         say("\n" + text)
@@ -326,7 +337,7 @@ def _freeze(outcomes: dict[str, Outcome], folder: Path, splits: Splits, say: Cal
     again = in_new_process(paths)
     for path, outcome, found in zip(paths, outcomes.values(), again, strict=True):
         same = found == logits_hash(outcome.target, outcome.sets.test)
-        outcome.notes["reloaded bit for bit"] = float(same)
+        outcome.notes["reloaded bit for bit"] = same
         head = new_head(load_frozen(path, device="cpu"), splits.train, outcome.sets.test)
         fresh = new_head(build(**outcome.target.config), splits.train, outcome.sets.test)  # type: ignore[arg-type]
         outcome.notes |= {"new head, frozen blocks": head, "new head, untrained blocks": fresh}
@@ -335,7 +346,8 @@ def _freeze(outcomes: dict[str, Outcome], folder: Path, splits: Splits, say: Cal
 
 def closing(outcomes: dict[str, Outcome]) -> list[str]:
     """The closing tables, as text."""
-    rows, facts = [], []
+    rows: list[list[Any]] = []
+    facts: list[list[Any]] = []
     for regime, outcome in outcomes.items():
         for name, report in outcome.reports.items():
             against = None if name == "source" else report.agreement
@@ -343,16 +355,20 @@ def closing(outcomes: dict[str, Outcome]) -> list[str]:
                          against, report.latency_ms])  # fmt: skip
         facts.append([regime, "distilled − labels only", str(outcome.versus_baseline)])
         facts += [[regime, f"loss term {name}", f"weight {w:g}, share {s:.1%}"] for name, w, s in outcome.shares]
-        facts += [[regime, name, value] for name, value in outcome.notes.items()]
+        facts += [[regime, name, _yes(v) if isinstance(v, bool) else v] for name, v in outcome.notes.items()]
     recovered = performance_gap_recovered(outcomes)
     facts.append([list(outcomes)[1], "performance gap recovered", recovered])
     columns = ["regime", "model", "parameters", "accuracy", "AUC", "calibration error", "agreement with source", "ms"]
-    return [str(Table(columns, rows, title="On the 10,000 test images")), str(Table(["regime", "what", "value"], facts))]
+    return [
+        str(Table(columns, rows, title="On the 10,000 test images")),
+        str(Table(["regime", "what", "value"], facts)),
+    ]
 
 
 def performance_gap_recovered(outcomes: dict[str, Outcome]) -> float | None:
     """(distilled - weak) / (ceiling - weak) on test: weak is the source of the regime with few labels, the ceiling
-    the target trained on all labels (Burns et al. 2023). None where the ceiling is not above the weak model."""
+    the target trained on all labels (Burns et al. 2023). None where the ceiling is not above the weak model.
+    """
     every, few = outcomes.values()
     weak, strong = (few.reports[name].accuracy or 0.0 for name in ("source", "distilled target"))
     ceiling = every.reports["target, labels only"].accuracy or 0.0
@@ -365,7 +381,8 @@ def _figure(outcomes: dict[str, Outcome]) -> Any:
     curves, scores, words = {}, {}, []
     for regime, outcome in outcomes.items():
         runs = {name: run.history["val_accuracy"] for name, run in outcome.runs.items()}
-        curves[regime] = {"distilled, then fine-tuned": [*runs["distilled"], *runs["fine-tuned"]], "labels only": runs["labels only"]}
+        curves[regime] = {"distilled target": runs["distilled"], "… fine-tuned": runs["fine-tuned"],
+                          "target, labels only": runs["labels only"]}  # fmt: skip
         scores[regime] = {name: report.accuracy or 0.0 for name, report in outcome.reports.items()}
         words.append(f"{regime}: " + ", ".join(f"{n} {100 * v:.1f}" for n, v in scores[regime].items()))
     return plots.pipeline(curves, scores, finding="Test accuracy in %, " + "; ".join(words) + ".")

@@ -9,6 +9,7 @@ from typing import Any
 import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
+from cycler import cycler
 from matplotlib.figure import Figure
 
 from kdcourse._arguments import fail
@@ -21,7 +22,7 @@ COLOURS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#0
 STYLE = {
     "figure.facecolor": "white", "axes.facecolor": "white", "savefig.facecolor": "white", "figure.dpi": 110,
     "axes.spines.top": False, "axes.spines.right": False, "axes.grid": True, "grid.color": "#e4e4e4",
-    "axes.prop_cycle": mpl.cycler(color=COLOURS), "axes.titlesize": 11, "axes.labelsize": 10, "font.size": 10,
+    "axes.prop_cycle": cycler(color=COLOURS), "axes.titlesize": 11, "axes.labelsize": 10, "font.size": 10,
     "legend.frameon": False, "figure.constrained_layout.use": True, "image.cmap": "gray",
 }  # fmt: skip
 
@@ -57,12 +58,16 @@ def show(figure: Figure, *, alt: str, caption: str = "") -> Shown:
     """Give a figure its alt text (the finding in words, at least 40 characters) and close it for pyplot."""
     alt = " ".join(alt.split())
     if len(alt) < 40:
-        raise fail("alt", "state the finding in at least 40 characters", alt, "Say what the picture shows, with numbers.")
+        raise fail(
+            "alt", "state the finding in at least 40 characters", alt, "Say what the picture shows, with numbers."
+        )
     plt.close(figure)
     return Shown(figure, alt, caption)
 
 
-def styled(rows: int = 1, columns: int = 1, *, size: tuple[float, float] = (9, 3.2), **options: Any) -> tuple[Figure, Any]:
+def styled(
+    rows: int = 1, columns: int = 1, *, size: tuple[float, float] = (9, 3.2), **options: Any
+) -> tuple[Figure, Any]:
     """``plt.subplots`` in the course's style."""
     with mpl.rc_context(STYLE):  # type: ignore[arg-type]
         return plt.subplots(rows, columns, figsize=size, **options)
@@ -117,22 +122,27 @@ def pipeline(
     """The pipeline's closing figure: validation curves of both regimes, and the test scores as bars.
 
     Args:
-        curves: {regime: {arm: validation accuracy at each epoch}}.
+        curves: {regime: {arm: validation accuracy at each epoch}}: distilled, fine-tuned after it, labels only.
         scores: {regime: {model: test accuracy}}.
         finding: the alt text.
     """
-    figure, axes = styled(2, len(curves), size=(10, 6.4), squeeze=False)
+    figure, axes = styled(2, len(curves), size=(10, 5.4), squeeze=False, height_ratios=[2, 1])
+    colours = dict(zip(next(iter(scores.values())), [COLOURS[6], *COLOURS], strict=False))
     for axis, (regime, arms) in zip(axes[0], curves.items(), strict=True):
-        for arm, values in arms.items():
-            axis.plot(range(1, len(values) + 1), [100 * v for v in values], marker=".", label=arm)
+        first, then, alone = arms.values()
+        name, tuned, other = arms
+        epochs = range(1, len(first) + len(then) + 1)
+        axis.plot(epochs[: len(first)], 100 * np.array(first), marker=".", label=name, color=colours[name])
+        joined = 100 * np.array([first[-1], *then])
+        axis.plot(epochs[len(first) - 1 :], joined, marker=".", ls="--", label=tuned, color=colours[name])
+        axis.plot(epochs, 100 * np.array(alone), marker=".", label=other, color=colours[other])
         axis.set(title=regime, xlabel="epoch", ylabel="validation accuracy, %")
-        axis.legend(fontsize=8)
-    for axis, bars in zip(axes[1], scores.values(), strict=True):
-        names, values = list(bars), [100 * v for v in bars.values()]
-        axis.barh(names, values, color=COLOURS[: len(names)])
-        axis.set(xlabel="test accuracy, %", xlim=(min(values) - 5, max(values) + 3))
+        axis.legend(fontsize=8, loc="lower right")
+    for axis, models in zip(axes[1], scores.values(), strict=True):
+        for name, value in models.items():
+            axis.plot([100 * value], [name], marker="o", markersize=9, color=colours[name])
+            axis.annotate(f"{100 * value:.1f}", (100 * value, name), (9, -4), textcoords="offset points")
+        axis.set(xlabel="test accuracy, %")
+        axis.margins(x=0.25, y=0.3)
         axis.invert_yaxis()
-        axis.grid(visible=False)
-        for place, value in enumerate(values):
-            axis.text(value + 0.2, place, f"{value:.1f}", va="center")
     return show(figure, alt=finding, caption="Validation while training; test accuracy read once at the end.")

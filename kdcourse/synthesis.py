@@ -1,4 +1,4 @@
-"""Images a model dreams up: the demonstration set, by model inversion in the manner of DeepInversion (Yin et al. 2020)."""
+"""Images a model dreams up: the demonstration set, by model inversion (DeepInversion, Yin et al. 2020)."""
 
 import math
 import warnings
@@ -25,12 +25,13 @@ def total_variation(images: Tensor) -> Tensor:
 
 
 def batch_norm_distance(inputs: Tensor, module: nn.Module) -> Tensor:
-    """||mu - mu_BN|| + ||sigma^2 - sigma^2_BN|| of one batch norm layer: the batch's statistics against the stored ones."""
+    """||mu - mu_BN|| + ||sigma^2 - sigma^2_BN|| of one batch norm layer: the batch's statistics against the stored."""
     dims = [d for d in range(inputs.ndim) if d != 1]
     mean, variance = inputs.mean(dims), inputs.var(dims, unbiased=False)
     stored_mean, stored_variance = module.running_mean, module.running_var
     assert isinstance(stored_mean, Tensor) and isinstance(stored_variance, Tensor)
-    return (mean - stored_mean).norm() + (variance - stored_variance).norm()
+    distance: Tensor = (mean - stored_mean).norm() + (variance - stored_variance).norm()
+    return distance
 
 
 def _norms(model: nn.Module) -> list[nn.Module]:
@@ -56,7 +57,7 @@ def _listening(norms: Sequence[nn.Module]) -> Iterator[list[Tensor]]:
 
 def synthesise(
     source: nn.Module, n: int = 1000, *, num_classes: int | None = None, shape: Sequence[int] | None = None,
-    steps: int = 120, lr: float = 0.05, norm_weight: float = 20.0, variation_weight: float = 1.0,
+    steps: int = 120, lr: float = 0.05, norm_weight: float = 5.0, variation_weight: float = 1.0,
     square_weight: float = 0.05, jitter: int = 2, flip: bool = True, confidence: float = 0.5, rounds: int = 3,
     device: str | torch.device | None = None, progress: bool = True, seed: int = 0,
 ) -> Part:  # fmt: skip
@@ -84,7 +85,9 @@ def synthesise(
     shape = config.get("shape") if shape is None else shape
     for argument, value in (("num_classes", num_classes), ("shape", shape)):
         if value is None:
-            raise fail(argument, "be given: the source has no config", None, "Pass num_classes=10, shape=(1, 28, 28), say.")
+            raise fail(
+                argument, "be given: the source has no config", None, "Pass num_classes=10, shape=(1, 28, 28), say."
+            )
     assert num_classes is not None and shape is not None
     for argument, whole in (("n", n), ("num_classes", num_classes), ("steps", steps), ("rounds", rounds)):
         positive(argument, whole, whole=True)
@@ -162,7 +165,9 @@ def _invert(
             loss = loss + variation_weight * total_variation(images) + square_weight * images.square().mean()
             (images.grad,) = torch.autograd.grad(loss, [images])
             if not bool(torch.isfinite(images.grad).all()):
-                raise fail("source", "give finite gradients", "NaN or infinity", "Train it, or lower lr and norm_weight.")
+                raise fail(
+                    "source", "give finite gradients", "NaN or infinity", "Train it, or lower lr and norm_weight."
+                )
             optimizer.step()
             with torch.no_grad():
                 images.clamp_(0, 1)

@@ -75,4 +75,4 @@ class LayerwiseLoss(Loss):
 
 def _projection(feature: Tensor, outputs: int) -> nn.Module:
     width = feature[0].numel()
-    return nn.Identity() if width == outputs else nn.Linear(width, outputs, bias=False).to(feature.device)
+    return nn.Identity() if width == outputs else nn.Linear(width, outputs, bias=False, device=feature.device)

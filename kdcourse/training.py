@@ -3,7 +3,7 @@
 import copy
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any
@@ -37,7 +37,7 @@ class TrainingDiverged(RuntimeError):
 
 
 class History(dict[str, list[float]]):
-    """One list a quantity, one value an epoch: ``loss``, every term, ``val_<metric>``, ``grad_norm``, ``lr``, ``seconds``."""
+    """One list a quantity, one value an epoch: loss, every term, val_<metric>, grad_norm, lr, seconds."""
 
     def table(self) -> Any:
         """All epochs as a table that prints, and shows as HTML in a notebook."""
@@ -135,7 +135,12 @@ class _Settings:
         positive("cache_mb", self.cache_mb, zero=True)
         positive("seed", self.seed, whole=True, zero=True)
         one_of("precision", self.precision, ["float32", "bfloat16"])
-        for name, options in (("patience", {"whole": True}), ("clip", {}), ("lr", {}), ("weight_decay", {"zero": True})):
+        for name, options in (
+            ("patience", {"whole": True}),
+            ("clip", {}),
+            ("lr", {}),
+            ("weight_decay", {"zero": True}),
+        ):
             if getattr(self, name) is not None:
                 positive(name, getattr(self, name), **options)
         if self.min_epochs and self.patience is None:
@@ -144,7 +149,9 @@ class _Settings:
             one_of("optimizer", self.optimizer, OPTIMIZERS)
         elif isinstance(self.optimizer, torch.optim.Optimizer) and (self.lr or self.weight_decay is not None):
             given = {"lr": self.lr, "weight_decay": self.weight_decay}
-            raise fail("lr and weight_decay", "be left out with an optimizer object", given, "Set them in the optimizer.")
+            raise fail(
+                "lr and weight_decay", "be left out with an optimizer object", given, "Set them in the optimizer."
+            )
         if isinstance(self.schedule, str):
             one_of("schedule", self.schedule, SCHEDULES)
         if self.metric != "auto" and not callable(self.metric):
@@ -201,7 +208,8 @@ def distill(
         clip: the largest gradient norm allowed.
         device: by default the accelerator that torch reports, else the CPU.
         precision: "float32" or "bfloat16" (autocast).
-        forward: ``lambda model, inputs: logits`` for models that return something else, or a pair: teacher's, student's.
+        forward: ``lambda model, inputs: logits`` for models that return something else, or a pair: teacher's, then
+            student's.
         unpack: ``lambda batch: (inputs, labels)`` for a loader's batches.
         callbacks: each called with the run after each epoch.
         cache_mb: the teacher's answers are kept up to this size, for tensors without augmentation.
@@ -297,7 +305,7 @@ def _default_loss(feed: Feed) -> Loss:
 
 def _check_fit(loss: Loss, feed: Feed, held: Feed | None, teacher: nn.Module | None, s: _Settings) -> None:
     loose = [part.name for _, part in loss.parts if part.needs_labels]
-    unlabelled = feed.part is not None and not labelled(feed.labels) or feed.labels is None
+    unlabelled = (feed.part is not None and not labelled(feed.labels)) or feed.labels is None
     if loose and unlabelled:
         raise fail("data", f"have labels for the loss {', '.join(loose)}", "no label at all",
                    "Pass labelled data, or a loss without labels such as SoftTargets(alpha=1.0).")  # fmt: skip
@@ -320,7 +328,9 @@ def _metric(s: _Settings, held: Feed | None, teacher: nn.Module | None) -> tuple
         return "none", None
     if labelled(held.labels):
         if not isinstance(held.labels, Tensor):
-            raise fail("metric", "be a function where there are several heads", "auto", "Pass (outputs, labels) -> float.")
+            raise fail(
+                "metric", "be a function where there are several heads", "auto", "Pass (outputs, labels) -> float."
+            )
         return ("neg_mse", _neg_mse) if held.labels.is_floating_point() else ("accuracy", _accuracy)
     if teacher is None:
         raise fail("val", "have labels in train()", "no label at all", "Pass labelled validation data.")
@@ -374,9 +384,16 @@ class _Loop:
         }  # fmt: skip
 
     def run(self) -> Run:
-        """All epochs; the run."""
+        """All epochs; the run. However it ends, the student holds the best (else last) finished epoch's weights."""
+        try:
+            return self._result(self._epochs())
+        finally:
+            self.state.restore()
+            self.state.student.eval()
+
+    def _epochs(self) -> str:
+        """Train until the end or the plateau; which of the two it was."""
         state, s = self.state, self.s
-        stopped_by = "epochs"
         total = None if self.feed.steps is None else (s.epochs - state.epoch) * self.feed.steps
         with progress_bar(s.progress, total=total) as bar:
             while state.epoch < s.epochs:
@@ -391,14 +408,11 @@ class _Loop:
                 for callback in s.callbacks:
                     callback(self._result("epochs"))
                 if self._flat():
-                    stopped_by = "plateau"
-                    break
-        state.restore()
-        return self._result(stopped_by)
+                    return "plateau"
+        return "epochs"
 
     def _result(self, stopped_by: str) -> Run:
         state = self.state
-        state.student.eval()
         seconds = time.perf_counter() - self.started
         return Run(state.student, state.loss, state.history, state.best_epoch, stopped_by, seconds, self.config)
 
@@ -447,7 +461,6 @@ class _Loop:
 
     def _diverged(self, what: str, terms: dict[str, Tensor]) -> None:
         state = self.state
-        state.restore()
         state.optimizer.zero_grad(set_to_none=True)
         shown = ", ".join(f"{name} {float(value.detach()):g}" for name, value in terms.items())
         kept = "the initial weights" if state.epoch == 0 else "the weights of the best or last finished epoch"

@@ -60,7 +60,9 @@ def main() -> None:
     for name, expected in OFFICIAL.items():
         found = hashlib.sha256(gzip.decompress((args.source / name).read_bytes())).hexdigest()
         if found != expected:
-            raise SystemExit(f"{args.source / name} does not hold the official data: SHA-256 {found}, expected {expected}")
+            raise SystemExit(
+                f"{args.source / name} does not hold the official data: SHA-256 {found}, expected {expected}"
+            )
     args.out.mkdir(parents=True, exist_ok=True)
     images = read_idx(args.source / "train-images-idx3-ubyte.gz")
     labels = read_idx(args.source / "train-labels-idx1-ubyte.gz")

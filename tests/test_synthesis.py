@@ -1,0 +1,116 @@
+"""Generated images: made from the model alone, balanced, confident, repeatable; the model left as found."""
+
+import pytest
+import torch
+from torch import nn
+
+import kdcourse as kd
+from kdcourse.synthesis import batch_norm_distance, total_variation
+
+from .conftest import same
+
+
+@pytest.fixture(scope="module")
+def source(splits):
+    """A source that is sure of what it has seen: two seconds of training on 8,000 images."""
+    return kd.train(kd.build("cnn", width=8), splits, epochs=4, progress=False).student
+
+
+QUICK = {"steps": 25, "progress": False}
+
+
+def test_images_are_balanced_in_range_and_called_what_they_were_made_for(source, weights):
+    teacher = source.train()
+    before = weights(teacher)
+    torch.manual_seed(3)
+    state = torch.get_rng_state()
+    made = kd.synthesise(teacher, 40, seed=1, progress=False, confidence=0.5)
+    assert torch.equal(state, torch.get_rng_state())
+    assert made.labels.bincount().tolist() == [4] * 10
+    assert made.images.shape == (40, 1, 28, 28)
+    assert 0 <= made.images.min() < made.images.max() <= 1
+    assert (made.soft.argmax(1) == made.labels).float().mean() > 0.8
+    assert made.provenance["batch_norm"] is True
+    teacher.eval()
+    assert torch.allclose(made.soft, teacher(made.images).detach(), atol=1e-4)
+    assert same(before, weights(teacher))
+    assert all(p.grad is None for p in teacher.parameters())
+    assert not any(m._forward_pre_hooks for m in teacher.modules())
+
+
+@pytest.mark.filterwarnings("ignore:.*below confidence")
+def test_a_seed_decides_the_images(teacher):
+    one, two, other = (kd.synthesise(teacher, 10, seed=s, **QUICK).images for s in (1, 1, 2))
+    assert torch.equal(one, two)
+    assert not torch.equal(one, other)
+
+
+@pytest.mark.filterwarnings("ignore:.*below confidence")
+def test_the_norm_term_brings_the_statistics_nearer(source):
+    teacher = source
+
+    def distance(norm_weight):
+        made = kd.synthesise(teacher, 50, seed=0, norm_weight=norm_weight, progress=False, rounds=1)
+        norms = [m for m in teacher.modules() if isinstance(m, nn.BatchNorm2d)]
+        heard = []
+        hooks = [
+            m.register_forward_pre_hook(lambda m, a: heard.append(float(batch_norm_distance(a[0], m)))) for m in norms
+        ]
+        with torch.no_grad():
+            teacher.eval()(made.images)
+        for hook in hooks:
+            hook.remove()
+        return sum(heard)
+
+    assert distance(5.0) < 0.5 * distance(0.0)
+
+
+def test_the_terms_equal_slow_ones():
+    x = torch.rand(3, 2, 4, 5)
+    slow = sum(float((x[:, :, i + 1] - x[:, :, i]).abs().mean()) for i in range(3)) / 3
+    slow += sum(float((x[..., j + 1] - x[..., j]).abs().mean()) for j in range(4)) / 4
+    assert float(total_variation(x)) == pytest.approx(slow, rel=1e-5)
+    norm = nn.BatchNorm2d(2)
+    norm.running_mean.copy_(torch.tensor([0.2, -0.1]))
+    per = [x[:, c].flatten() for c in range(2)]
+    mean = torch.tensor([p.mean() for p in per]) - norm.running_mean
+    var = torch.tensor([p.var(unbiased=False) for p in per]) - norm.running_var
+    assert float(batch_norm_distance(x, norm)) == pytest.approx(float(mean.norm() + var.norm()), rel=1e-5)
+
+
+def test_without_batch_norm_it_works_and_says_so(small):
+    model = kd.train(kd.build("mlp", width=20), small, epochs=4, progress=False).student
+    with pytest.warns(UserWarning, match="no batch norm statistics"):
+        made = kd.synthesise(model, 10, confidence=0.0, **QUICK)
+    assert made.provenance["batch_norm"] is False
+
+
+def test_unsure_images_are_made_again_and_counted(teacher):
+    with pytest.warns(UserWarning, match=r"\d+ of 10 images stayed below confidence 1.0 after 2 rounds"):
+        made = kd.synthesise(teacher, 10, confidence=1.0, rounds=2, **QUICK)
+    assert made.provenance["below_confidence"] == 10
+    with pytest.warns(UserWarning, match="after 1 rounds"):
+        once = kd.synthesise(teacher, 10, confidence=1.0, rounds=1, **QUICK)
+
+    def sure(part):
+        return part.soft.softmax(1).gather(1, part.labels[:, None])
+
+    assert (sure(made) >= sure(once)).all()
+
+
+@pytest.mark.parametrize(("options", "text"), [
+    ({"n": 0}, "n must be a whole number above 0"),
+    ({"steps": 0}, "steps must be"),
+    ({"confidence": 2}, "confidence must lie between 0 and 1; got 2"),
+    ({"shape": (28, 28)}, r"shape must be \(channels, height, width\)"),
+    ({"num_classes": 3}, r"num_classes must fit the source, which should answer \(2, 3\) to two images; got \(2, 10\)"),
+    ({"norm_weight": -1}, "norm_weight must be a finite number of at least 0"),
+])  # fmt: skip
+def test_bad_arguments_are_refused(teacher, options, text):
+    with pytest.raises(ValueError, match=text):
+        kd.synthesise(teacher, **{"progress": False} | options)
+
+
+def test_an_unknown_module_needs_its_sizes(teacher):
+    with pytest.raises(ValueError, match="num_classes must be given: the source has no config"):
+        kd.synthesise(nn.Sequential(nn.Flatten(), nn.Linear(4, 2)))
