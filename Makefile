@@ -29,7 +29,7 @@ lab: setup       ## JupyterLab on 00
 notebooks: setup course ## run every lesson again and save it
 	@$(QUIET) $(PY) -m jupyter nbconvert --to notebook --execute --inplace --ExecutePreprocessor.record_timing=False notebooks/*.ipynb
 experiments: setup ## rebuild every recorded result from nothing
-	@$(PY) tools/experiments.py
+	@$(PY) tests/bench/synthesis.py --out notebooks/results/00_synthesis.json
 lint: setup      ## ruff, mypy, import layers, size limits
 	@$(PY) -m ruff check . && $(PY) -m ruff format --check . && $(PY) -m mypy && .venv/bin/lint-imports && $(PY) tools/sizes.py
 bench: setup     ## speed beside what a user would pick instead

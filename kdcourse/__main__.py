@@ -38,7 +38,7 @@ def doctor() -> bool:
         import kdcourse as kd
 
         print(f"device: {kd.data.pick_device()}")
-        print(f"data: {kd.load()}"[:80])
+        print(f"data: {kd.load()}")
     return well
 
 

@@ -11,11 +11,12 @@ def fail(argument: str, rule: str, got: Any, remedy: str, error: type[Exception]
     return error(f"{argument} must {rule}; got {shown}. {remedy}")
 
 
-def one_of(argument: str, value: Any, allowed: Iterable[str]) -> None:
-    """Refuse a name that is not among the known ones."""
+def one_of(argument: str, value: str, allowed: Iterable[str]) -> str:
+    """The name; refused if it is not among the known ones."""
     known = sorted(allowed)
     if value not in known:
         raise fail(argument, f"be one of {', '.join(known)}", value, "Check the spelling.")
+    return value
 
 
 def positive(argument: str, value: Any, *, whole: bool = False, zero: bool = False) -> None:

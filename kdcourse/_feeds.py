@@ -1,7 +1,8 @@
 """What a run eats: batches from tensors or anyone's loader, and the teacher's answers, cached where they can be."""
 
+import os
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -41,7 +42,8 @@ def progress_bar(show: bool, **options: Any) -> Any:
     """Tqdm for notebook or terminal; silent where ``show`` is False or the environment sets TQDM_DISABLE."""
     from tqdm.auto import tqdm
 
-    return tqdm(leave=False, unit="step", **options, **({} if show else {"disable": True}))
+    silent = not show or bool(os.environ.get("TQDM_DISABLE"))  # tqdm's notebook form does not read it
+    return tqdm(leave=False, unit="step", disable=silent, **options)
 
 
 def move(value: Any, device: torch.device) -> Any:
@@ -57,7 +59,7 @@ def move(value: Any, device: torch.device) -> Any:
 
 def autocast(device: torch.device, precision: str) -> AbstractContextManager[Any]:
     """bfloat16 where it is asked for; a context that does nothing for float32."""
-    return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16")
+    return torch.autocast(device.type, torch.bfloat16) if precision == "bfloat16" else nullcontext()
 
 
 def labelled(labels: Any) -> bool:

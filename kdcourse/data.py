@@ -92,6 +92,10 @@ class ImageData:
     test: Part | None
     classes: tuple[str, ...] = ()
 
+    def __repr__(self) -> str:
+        test = "no test set" if self.test is None else f"{len(self.test)} test"
+        return f"ImageData({self.name}: {len(self.train)} training, {test}, {len(self.classes)} classes)"
+
 
 @dataclass
 class Splits:

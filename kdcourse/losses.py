@@ -60,16 +60,18 @@ def cross_entropy(
         shapes = f"{tuple(student_logits.shape)} and {tuple(labels.shape)}"
         raise fail("student_logits and labels", "be N x C and N", shapes, "Give one label an image.")
     fraction("label_smoothing", label_smoothing)
-    labelled = labels != NO_LABEL
-    classes = student_logits.shape[1]
-    if bool(((labels < 0) | (labels >= classes)).logical_and(labelled).any()):
-        bad = labels[((labels < 0) | (labels >= classes)) & labelled][0].item()
-        raise fail("labels", f"lie in [0, {classes}) or be -100", bad, "Count classes from 0; check num_classes.")
-    per_image = F.cross_entropy(
-        _full(student_logits), labels.long(), reduction="none", label_smoothing=label_smoothing, ignore_index=NO_LABEL
-    )
+    low, high = (int(v) for v in labels.aminmax()) if len(labels) else (0, 0)
+    classes, logits = student_logits.shape[1], _full(student_logits)
+    options: dict[str, Any] = {"label_smoothing": label_smoothing, "ignore_index": NO_LABEL}
+    if low >= 0 and high < classes and len(labels):  # the usual case: every image has a label
+        return F.cross_entropy(logits, labels.long(), reduction=one_of("reduction", reduction, REDUCTIONS), **options)
+    wrong = ((labels < 0) & (labels != NO_LABEL)) | (labels >= classes)
+    if bool(wrong.any()):
+        rule = f"lie in [0, {classes}) or be -100"
+        raise fail("labels", rule, labels[wrong][0].item(), "Count classes from 0; check num_classes.")
+    per_image = F.cross_entropy(logits, labels.long(), reduction="none", **options)
     if reduction == "mean":
-        return per_image.sum() / labelled.sum().clamp(min=1)
+        return per_image.sum() / (labels != NO_LABEL).sum().clamp(min=1)
     return _reduce(per_image, reduction)
 
 

@@ -23,7 +23,7 @@ STYLE = {
     "figure.facecolor": "white", "axes.facecolor": "white", "savefig.facecolor": "white", "figure.dpi": 110,
     "axes.spines.top": False, "axes.spines.right": False, "axes.grid": True, "grid.color": "#e4e4e4",
     "axes.prop_cycle": cycler(color=COLOURS), "axes.titlesize": 11, "axes.labelsize": 10, "font.size": 10,
-    "legend.frameon": False, "figure.constrained_layout.use": True, "image.cmap": "gray",
+    "figure.constrained_layout.use": True, "image.cmap": "gray",
 }  # fmt: skip
 
 
@@ -81,7 +81,7 @@ def history(values: Mapping[str, Sequence[float]], *, best_epoch: int | None = N
     for name in shown:
         left.plot(epochs, values[name], marker=".", label=name.replace("_", " "))
     left.set(title="loss, each term unweighted", xlabel="epoch", yscale="log")
-    left.legend()
+    left.legend(frameon=False)
     validation = next((n for n in values if n.startswith("val_")), None)
     finding = f"The loss went from {values['loss'][0]:.3g} to {values['loss'][-1]:.3g} in {len(epochs)} epochs"
     middle.set(title="validation", xlabel="epoch")
@@ -90,8 +90,10 @@ def history(values: Mapping[str, Sequence[float]], *, best_epoch: int | None = N
         if best_epoch is not None:
             middle.axvline(best_epoch, color="#888", linestyle=":", label=f"kept: epoch {best_epoch}")
             finding += f"; the best {validation[4:].replace('_', ' ')} is {values[validation][best_epoch]:.4g}"
-        middle.legend()
+        middle.legend(frameon=False)
     right.plot(epochs, values["grad_norm"], marker=".")
+    for axis in (left, middle, right):
+        axis.xaxis.get_major_locator().set_params(integer=True)
     right.set(title="gradient norm", xlabel="epoch", yscale="log")
     return show(figure, alt=finding + ".", caption="One point an epoch.")
 
@@ -137,7 +139,8 @@ def pipeline(
         axis.plot(epochs[len(first) - 1 :], joined, marker=".", ls="--", label=tuned, color=colours[name])
         axis.plot(epochs, 100 * np.array(alone), marker=".", label=other, color=colours[other])
         axis.set(title=regime, xlabel="epoch", ylabel="validation accuracy, %")
-        axis.legend(fontsize=8, loc="lower right")
+        axis.legend(fontsize=8, loc="lower right", frameon=False)
+        axis.xaxis.get_major_locator().set_params(integer=True)
     for axis, models in zip(axes[1], scores.values(), strict=True):
         for name, value in models.items():
             axis.plot([100 * value], [name], marker="o", markersize=9, color=colours[name])

@@ -10,24 +10,18 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.optim.lr_scheduler import CosineAnnealingLR, LRScheduler, OneCycleLR, ReduceLROnPlateau
+from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 
-from kdcourse._arguments import fail, one_of, positive
-from kdcourse._feeds import Batch, Feed, Forward, Supervisor, autocast, call, labelled, open_feed, predict, progress_bar
+from kdcourse._arguments import fail
+from kdcourse._feeds import Batch, Feed, Supervisor, autocast, labelled, open_feed, predict, progress_bar
+from kdcourse._settings import Metric, Settings, make_optimizer, make_scheduler, name_of
 from kdcourse.data import NO_LABEL, Splits, augmenter, epoch_seed, pick_device, seed_all, seeded
 from kdcourse.losses import MSE, CrossEntropy, Loss, Side, SoftTargets, Step, as_loss
 from kdcourse.models import Capture, preserved
 
 __all__ = ["History", "Run", "TrainState", "TrainingDiverged", "distill", "train"]
 
-OPTIMIZERS: dict[str, tuple[type[torch.optim.Optimizer], dict[str, Any]]] = {
-    "adamw": (torch.optim.AdamW, {"lr": 2e-3, "weight_decay": 0.01}),
-    "sgd": (torch.optim.SGD, {"lr": 0.05, "weight_decay": 5e-4, "momentum": 0.9, "nesterov": True}),
-}
-SCHEDULES = ("constant", "cosine", "one-cycle")
 EXPLODED = 1e4  # a batch's loss above this many times the first batch's (or above this, if that is below 1)
-
-Metric = Callable[[Any, Any], float]
 
 
 class TrainingDiverged(RuntimeError):
@@ -104,79 +98,6 @@ class Run:
         return f"Run({len(self.history['loss'])} epochs, stopped by {self.stopped_by}{best}, {self.seconds:.1f} s)"
 
 
-@dataclass
-class _Settings:
-    """The arguments of ``distill`` and ``train`` that need no model and no data to be checked."""
-
-    epochs: int
-    batch_size: int
-    optimizer: Any
-    lr: float | None
-    weight_decay: float | None
-    schedule: Any
-    metric: str | Metric
-    augment: Any
-    patience: int | None
-    min_epochs: int
-    clip: float | None
-    device: str | torch.device | None
-    precision: str
-    forward: Any
-    unpack: Callable[[Any], Any] | None
-    callbacks: Sequence[Callable[[Run], None]]
-    cache_mb: float
-    progress: bool
-    seed: int
-
-    def __post_init__(self) -> None:
-        positive("epochs", self.epochs, whole=True)
-        positive("batch_size", self.batch_size, whole=True)
-        positive("min_epochs", self.min_epochs, whole=True, zero=True)
-        positive("cache_mb", self.cache_mb, zero=True)
-        positive("seed", self.seed, whole=True, zero=True)
-        one_of("precision", self.precision, ["float32", "bfloat16"])
-        for name, options in (
-            ("patience", {"whole": True}),
-            ("clip", {}),
-            ("lr", {}),
-            ("weight_decay", {"zero": True}),
-        ):
-            if getattr(self, name) is not None:
-                positive(name, getattr(self, name), **options)
-        if self.min_epochs and self.patience is None:
-            raise fail("min_epochs", "be left out where patience=None", self.min_epochs, "Set patience too.")
-        if isinstance(self.optimizer, str):
-            one_of("optimizer", self.optimizer, OPTIMIZERS)
-        elif isinstance(self.optimizer, torch.optim.Optimizer) and (self.lr or self.weight_decay is not None):
-            given = {"lr": self.lr, "weight_decay": self.weight_decay}
-            raise fail(
-                "lr and weight_decay", "be left out with an optimizer object", given, "Set them in the optimizer."
-            )
-        if isinstance(self.schedule, str):
-            one_of("schedule", self.schedule, SCHEDULES)
-        if self.metric != "auto" and not callable(self.metric):
-            raise fail("metric", 'be "auto" or a callable (outputs, labels) -> float', self.metric, "Pass a function.")
-        augmenter(self.augment)
-
-    def forwards(self) -> tuple[Forward, Forward]:
-        """(teacher's, student's) forward."""
-        pair = self.forward if isinstance(self.forward, (tuple, list)) else (self.forward, self.forward)
-        return pair[0] or call, pair[1] or call
-
-    def describe(self) -> dict[str, Any]:
-        """The settings as plain data."""
-        plain = (str, int, float, bool, type(None))
-        shown = {k: v if isinstance(v, plain) else _name(v) for k, v in vars(self).items() if k != "callbacks"}
-        if isinstance(self.optimizer, str):
-            defaults = OPTIMIZERS[self.optimizer][1]
-            shown |= {k: defaults[k] for k in ("lr", "weight_decay") if shown[k] is None}
-        return shown
-
-
-def _name(value: Any) -> str:
-    return str(value) if isinstance(value, torch.device) else getattr(value, "__name__", type(value).__name__)
-
-
 def distill(
     teacher: nn.Module, student: nn.Module, data: Any, *, val: Any = None, loss: Any = None, epochs: int = 10,
     batch_size: int = 128, optimizer: Any = "adamw", lr: float | None = None, weight_decay: float | None = None,
@@ -222,7 +143,7 @@ def distill(
 
     Source: Hinton et al. 2015.
     """
-    settings = _Settings(
+    settings = Settings(
         epochs, batch_size, optimizer, lr, weight_decay, schedule, metric, augment, patience, min_epochs, clip,
         device, precision, forward, unpack, callbacks, cache_mb, progress, seed,
     )  # fmt: skip
@@ -242,7 +163,7 @@ def train(
 
     ``loss=None``: cross-entropy for integer labels, mean squared error for float ones.
     """
-    settings = _Settings(
+    settings = Settings(
         epochs, batch_size, optimizer, lr, weight_decay, schedule, metric, augment, patience, min_epochs, clip,
         device, precision, forward, unpack, callbacks, cache_mb, progress, seed,
     )  # fmt: skip
@@ -267,7 +188,7 @@ def _check_models(teacher: nn.Module | None, student: nn.Module) -> None:
 # ---------------------------------------------------------------- one run
 
 
-def _fit(teacher: nn.Module | None, student: nn.Module, data: Any, val: Any, loss: Loss | None, s: _Settings) -> Run:
+def _fit(teacher: nn.Module | None, student: nn.Module, data: Any, val: Any, loss: Loss | None, s: Settings) -> Run:
     started = time.perf_counter()
     device = pick_device(s.device)
     if isinstance(data, Splits):
@@ -303,7 +224,7 @@ def _default_loss(feed: Feed) -> Loss:
     raise fail("loss", "be given where the labels are not one tensor", type(feed.labels).__name__, "Pass loss=.")
 
 
-def _check_fit(loss: Loss, feed: Feed, held: Feed | None, teacher: nn.Module | None, s: _Settings) -> None:
+def _check_fit(loss: Loss, feed: Feed, held: Feed | None, teacher: nn.Module | None, s: Settings) -> None:
     loose = [part.name for _, part in loss.parts if part.needs_labels]
     unlabelled = (feed.part is not None and not labelled(feed.labels)) or feed.labels is None
     if loose and unlabelled:
@@ -315,12 +236,12 @@ def _check_fit(loss: Loss, feed: Feed, held: Feed | None, teacher: nn.Module | N
     if held is None and s.patience is not None:
         raise fail("patience", "be left out without validation data", s.patience, "Pass val=, or remove it.")
     if held is None and s.metric != "auto":
-        raise fail("metric", "be left out without validation data", _name(s.metric), "Pass val=, or remove it.")
+        raise fail("metric", "be left out without validation data", name_of(s.metric), "Pass val=, or remove it.")
     if feed.steps is None and not (s.schedule == "constant" or isinstance(s.schedule, LRScheduler)):
-        raise fail("schedule", 'be "constant" for a loader without a length', _name(s.schedule), 'Use "constant".')
+        raise fail("schedule", 'be "constant" for a loader without a length', name_of(s.schedule), 'Use "constant".')
 
 
-def _metric(s: _Settings, held: Feed | None, teacher: nn.Module | None) -> tuple[str, Metric | None]:
+def _metric(s: Settings, held: Feed | None, teacher: nn.Module | None) -> tuple[str, Metric | None]:
     """(name, function); None as function: agreement with the teacher."""
     if callable(s.metric):
         return getattr(s.metric, "__name__", "metric").replace("<lambda>", "metric"), s.metric
@@ -350,7 +271,7 @@ class _Loop:
     """The epochs of one run over one ``TrainState``."""
 
     def __init__(
-        self, settings: _Settings, device: torch.device, feed: Feed, held: Feed | None, supervisor: Supervisor | None,
+        self, settings: Settings, device: torch.device, feed: Feed, held: Feed | None, supervisor: Supervisor | None,
         looking: Capture, metric: tuple[str, Metric | None], started: float,
     ) -> None:  # fmt: skip
         self.s, self.device, self.feed, self.held = settings, device, feed, held
@@ -368,9 +289,9 @@ class _Loop:
             loss.prepare(student.eval(), teacher, first)
         for module, mode in modes.items():
             module.training = mode
-        optimizer = _optimizer(s, student, loss)
+        optimizer = make_optimizer(s, student, loss)
         total = None if self.feed.steps is None else s.epochs * self.feed.steps
-        self.state = TrainState(student, loss, optimizer, _scheduler(s, optimizer, total))
+        self.state = TrainState(student, loss, optimizer, make_scheduler(s, optimizer, total))
         self.state.keep()
         cached = "off: no teacher" if self.supervisor is None else "off: the loss does not ask the teacher"
         self.asks = bool(loss.needs_teacher or loss.teacher_layers)
@@ -390,6 +311,7 @@ class _Loop:
         finally:
             self.state.restore()
             self.state.student.eval()
+            self.state.optimizer.zero_grad(set_to_none=True)
 
     def _epochs(self) -> str:
         """Train until the end or the plateau; which of the two it was."""
@@ -420,19 +342,17 @@ class _Loop:
         state = self.state
         _train_mode(state.student)
         params = [p for group in state.optimizer.param_groups for p in group["params"]]
-        sums: dict[str, Tensor | float] = {}
-        seen, lr = 0, state.optimizer.param_groups[0]["lr"]
+        steps: list[tuple[int, dict[str, Tensor]]] = []
+        lr = state.optimizer.param_groups[0]["lr"]
         for batch in self.feed.epoch(shuffle=True):
-            terms, norm = self._step(batch, params)
-            for name, value in (*terms.items(), ("grad_norm", norm)):
-                sums[name] = sums.get(name, 0.0) + value.detach() * batch.size
-            seen += batch.size
+            steps.append((batch.size, self._step(batch, params)))
             bar.update()
-        if not seen:
+        if not steps:
             raise fail("data", "yield at least one batch in every epoch", "an empty epoch", "Check the loader.")
-        return {name: float(value) / seen for name, value in sums.items()} | {"lr": lr}
+        seen = sum(size for size, _ in steps)
+        return {n: sum(size * float(values[n]) for size, values in steps) / seen for n in steps[0][1]} | {"lr": lr}
 
-    def _step(self, batch: Batch, params: list[Tensor]) -> tuple[dict[str, Tensor], Tensor]:
+    def _step(self, batch: Batch, params: list[Tensor]) -> dict[str, Tensor]:
         state = self.state
         asked = self.supervisor is not None and self.asks
         theirs = self.supervisor.answer(self.feed, batch) if asked and self.supervisor else None
@@ -449,7 +369,7 @@ class _Loop:
         state.optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         grads = [p.grad for p in params if p.grad is not None]
-        norm = nn.utils.get_total_norm(grads)
+        norm = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(grads)))
         if not math.isfinite(float(norm)):
             self._diverged(f"the loss is {value:g}, its gradient's norm {float(norm):g}", terms)
         if self.s.clip is not None:
@@ -457,11 +377,10 @@ class _Loop:
         state.optimizer.step()
         if state.scheduler is not None and not isinstance(self.s.schedule, LRScheduler):
             state.scheduler.step()
-        return {"loss": loss, **terms}, norm
+        return {name: v.detach() for name, v in {"loss": loss, **terms, "grad_norm": norm}.items()}
 
     def _diverged(self, what: str, terms: dict[str, Tensor]) -> None:
         state = self.state
-        state.optimizer.zero_grad(set_to_none=True)
         shown = ", ".join(f"{name} {float(value.detach()):g}" for name, value in terms.items())
         kept = "the initial weights" if state.epoch == 0 else "the weights of the best or last finished epoch"
         error = TrainingDiverged(
@@ -516,33 +435,3 @@ def _train_mode(student: nn.Module) -> None:
         own = list(module.parameters())
         if own and not any(p.requires_grad for p in own):
             module.eval()
-
-
-def _optimizer(s: _Settings, student: nn.Module, loss: Loss) -> torch.optim.Optimizer:
-    ours = [p for p in student.parameters() if p.requires_grad]
-    projections = [p for p in loss.parameters() if p.requires_grad]
-    extra: dict[str, Any] = {"params": projections, "weight_decay": 0.0}
-    if isinstance(s.optimizer, torch.optim.Optimizer):
-        if projections:
-            s.optimizer.add_param_group(extra)
-        return s.optimizer
-    groups = [{"params": ours}, *([extra] if projections else [])]
-    given = {k: v for k, v in (("lr", s.lr), ("weight_decay", s.weight_decay)) if v is not None}
-    if isinstance(s.optimizer, str):
-        kind, defaults = OPTIMIZERS[s.optimizer]
-        return kind(groups, **(defaults | given))
-    made: torch.optim.Optimizer = s.optimizer(groups, **given)
-    return made
-
-
-def _scheduler(s: _Settings, optimizer: torch.optim.Optimizer, steps: int | None) -> LRScheduler | None:
-    if isinstance(s.schedule, LRScheduler):
-        return s.schedule
-    if s.schedule == "constant" or steps is None:
-        return None
-    if s.schedule == "cosine":
-        return CosineAnnealingLR(optimizer, steps)
-    if s.schedule == "one-cycle":
-        return OneCycleLR(optimizer, [group["lr"] for group in optimizer.param_groups], steps)
-    made: LRScheduler = s.schedule(optimizer, steps)
-    return made

@@ -1,0 +1,125 @@
+"""The settings of a run: each argument checked before any work, and the optimizer and schedule that they name."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
+from torch.optim.lr_scheduler import CosineAnnealingLR, LRScheduler, OneCycleLR
+
+from kdcourse._arguments import fail, one_of, positive
+from kdcourse._feeds import Forward, call
+from kdcourse.data import augmenter
+from kdcourse.losses import Loss
+
+OPTIMIZERS: dict[str, tuple[type[torch.optim.Optimizer], dict[str, Any]]] = {
+    "adamw": (torch.optim.AdamW, {"lr": 2e-3, "weight_decay": 0.01}),
+    "sgd": (torch.optim.SGD, {"lr": 0.05, "weight_decay": 5e-4, "momentum": 0.9, "nesterov": True}),
+}
+SCHEDULES = ("constant", "cosine", "one-cycle")
+
+Metric = Callable[[Any, Any], float]
+
+
+@dataclass
+class Settings:
+    """The arguments of ``distill`` and ``train`` that need no model and no data to be checked."""
+
+    epochs: int
+    batch_size: int
+    optimizer: Any
+    lr: float | None
+    weight_decay: float | None
+    schedule: Any
+    metric: str | Metric
+    augment: Any
+    patience: int | None
+    min_epochs: int
+    clip: float | None
+    device: str | torch.device | None
+    precision: str
+    forward: Any
+    unpack: Callable[[Any], Any] | None
+    callbacks: Sequence[Callable[[Any], None]]
+    cache_mb: float
+    progress: bool
+    seed: int
+
+    def __post_init__(self) -> None:
+        positive("epochs", self.epochs, whole=True)
+        positive("batch_size", self.batch_size, whole=True)
+        positive("min_epochs", self.min_epochs, whole=True, zero=True)
+        positive("cache_mb", self.cache_mb, zero=True)
+        positive("seed", self.seed, whole=True, zero=True)
+        one_of("precision", self.precision, ["float32", "bfloat16"])
+        for name, options in (
+            ("patience", {"whole": True}),
+            ("clip", {}),
+            ("lr", {}),
+            ("weight_decay", {"zero": True}),
+        ):
+            if getattr(self, name) is not None:
+                positive(name, getattr(self, name), **options)
+        if self.min_epochs and self.patience is None:
+            raise fail("min_epochs", "be left out where patience=None", self.min_epochs, "Set patience too.")
+        if isinstance(self.optimizer, str):
+            one_of("optimizer", self.optimizer, OPTIMIZERS)
+        elif isinstance(self.optimizer, torch.optim.Optimizer) and (self.lr or self.weight_decay is not None):
+            given = {"lr": self.lr, "weight_decay": self.weight_decay}
+            raise fail(
+                "lr and weight_decay", "be left out with an optimizer object", given, "Set them in the optimizer."
+            )
+        if isinstance(self.schedule, str):
+            one_of("schedule", self.schedule, SCHEDULES)
+        if self.metric != "auto" and not callable(self.metric):
+            raise fail("metric", 'be "auto" or a callable (outputs, labels) -> float', self.metric, "Pass a function.")
+        augmenter(self.augment)
+
+    def forwards(self) -> tuple[Forward, Forward]:
+        """(teacher's, student's) forward."""
+        pair = self.forward if isinstance(self.forward, (tuple, list)) else (self.forward, self.forward)
+        return pair[0] or call, pair[1] or call
+
+    def describe(self) -> dict[str, Any]:
+        """The settings as plain data."""
+        plain = (str, int, float, bool, type(None))
+        shown = {k: v if isinstance(v, plain) else name_of(v) for k, v in vars(self).items() if k != "callbacks"}
+        if isinstance(self.optimizer, str):
+            defaults = OPTIMIZERS[self.optimizer][1]
+            shown |= {k: defaults[k] for k in ("lr", "weight_decay") if shown[k] is None}
+        return shown
+
+
+def name_of(value: Any) -> str:
+    return str(value) if isinstance(value, torch.device) else getattr(value, "__name__", type(value).__name__)
+
+
+def make_optimizer(s: Settings, student: nn.Module, loss: Loss) -> torch.optim.Optimizer:
+    ours = [p for p in student.parameters() if p.requires_grad]
+    projections = [p for p in loss.parameters() if p.requires_grad]
+    extra: dict[str, Any] = {"params": projections, "weight_decay": 0.0}
+    if isinstance(s.optimizer, torch.optim.Optimizer):
+        if projections:
+            s.optimizer.add_param_group(extra)
+        return s.optimizer
+    groups = [{"params": ours}, *([extra] if projections else [])]
+    given = {k: v for k, v in (("lr", s.lr), ("weight_decay", s.weight_decay)) if v is not None}
+    if isinstance(s.optimizer, str):
+        kind, defaults = OPTIMIZERS[s.optimizer]
+        return kind(groups, **(defaults | given))
+    made: torch.optim.Optimizer = s.optimizer(groups, **given)
+    return made
+
+
+def make_scheduler(s: Settings, optimizer: torch.optim.Optimizer, steps: int | None) -> LRScheduler | None:
+    if isinstance(s.schedule, LRScheduler):
+        return s.schedule
+    if s.schedule == "constant" or steps is None:
+        return None
+    if s.schedule == "cosine":
+        return CosineAnnealingLR(optimizer, steps)
+    if s.schedule == "one-cycle":
+        return OneCycleLR(optimizer, [group["lr"] for group in optimizer.param_groups], steps)
+    made: LRScheduler = s.schedule(optimizer, steps)
+    return made

@@ -1,0 +1,111 @@
+"""Write what ``notebooks/course.toml`` says into the README's table, 00's map, and each lesson's frame.
+
+    python tools/course.py [--check]
+
+The frame of a lesson: its first line of navigation, and the set-up cell that all lessons share. ``--check`` writes
+nothing and fails where a file is out of step.
+"""
+
+import json
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+try:
+    import tomllib
+except ModuleNotFoundError:  # Python 3.10
+    import tomli as tomllib  # type: ignore[no-redef,import-not-found,unused-ignore]
+
+ROOT = Path(__file__).parent.parent
+SETUP = """\
+# Set-up, safe to run twice: installs kdcourse and only what is missing, never torch, numpy or IPython.
+import importlib.util
+import subprocess
+import sys
+
+needed = ["kdcourse", "safetensors", "torchmetrics", "lightning_utilities", "platformdirs", "filelock", "tqdm"]
+missing = [name for name in needed if importlib.util.find_spec(name) is None]
+sources = {"kdcourse": "git+ADDRESS", "lightning_utilities": "lightning-utilities"}
+if missing:
+    wanted = [sources.get(name, name) for name in missing]
+    subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", *wanted], check=True)
+"""
+
+
+def course() -> list[dict[str, Any]]:
+    """The lessons, in order."""
+    lessons: list[dict[str, Any]] = tomllib.loads((ROOT / "notebooks/course.toml").read_text())["lesson"]
+    return sorted(lessons, key=lambda lesson: str(lesson["file"]))
+
+
+def address() -> str:
+    """The repository's address: one line in pyproject."""
+    return str(tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["urls"]["Repository"])
+
+
+def table(lessons: list[dict[str, Any]], folder: str) -> str:
+    """The lessons as a Markdown table whose links are relative to the file that holds it."""
+    rows = ["| lesson | what you do | minutes | needs | points |", "|---|---|---|---|---|"]
+    for lesson in lessons:
+        number, needs = lesson["file"][:2], ", ".join(lesson["prerequisites"]) or "–"
+        link = f"[{number} {lesson['title']}]({folder}{lesson['file']}.ipynb)"
+        rows.append(f"| {link} | {lesson['about']} | {lesson['minutes']} | {needs} | {lesson['points'] or '–'} |")
+    return "\n".join(rows)
+
+
+def navigation(lessons: list[dict[str, Any]], at: int) -> str:
+    """Previous · map · next, as relative links."""
+    before = f"[← {lessons[at - 1]['title']}]({lessons[at - 1]['file']}.ipynb)" if at else "← (first)"
+    after = f"[{lessons[at + 1]['title']} →]({lessons[at + 1]['file']}.ipynb)" if at + 1 < len(lessons) else "(last) →"
+    return f"{before} · [map](00_start_here.ipynb#The-map) · {after}"
+
+
+def between(text: str, name: str, inside: str) -> str:
+    """``text`` with ``inside`` between the markers of that name."""
+    begin, end = f"<!-- {name}: made by tools/course.py -->", f"<!-- end of {name} -->"
+    pattern = re.compile(re.escape(begin) + ".*?" + re.escape(end), re.DOTALL)
+    if not pattern.search(text):
+        raise SystemExit(f"the markers {begin} … {end} are missing")
+    return pattern.sub(lambda _: f"{begin}\n{inside}\n{end}", text)
+
+
+def colab(file: str) -> str:
+    """The badge that opens a lesson in Colab."""
+    path = address().removeprefix("https://github.com/")
+    link = f"https://colab.research.google.com/github/{path}/blob/main/notebooks/{file}.ipynb"
+    return f"[Open in Colab]({link})"
+
+
+def framed(text: str, lessons: list[dict[str, Any]], at: int) -> str:
+    """A notebook's JSON with its frame, and 00's map, up to date."""
+    notebook = json.loads(text)
+    cells = notebook["cells"]
+    first = f"{navigation(lessons, at)} · {colab(lessons[at]['file'])}"
+    cells[0]["source"] = [first]
+    setup = next(c for c in cells if "setup" in c["metadata"].get("tags", []))
+    setup["source"] = SETUP.replace("ADDRESS", address()).strip().splitlines(keepends=True)
+    for cell in cells:
+        source = "".join(cell["source"])
+        if "<!-- map:" in source:
+            cell["source"] = between(source, "map", table(lessons, "")).splitlines(keepends=True)
+    return json.dumps(notebook, indent=1, ensure_ascii=False) + "\n"
+
+
+def main() -> None:
+    """Write, or check."""
+    lessons, check = course(), "--check" in sys.argv
+    wanted = {ROOT / "README.md": between((ROOT / "README.md").read_text(), "lessons", table(lessons, "notebooks/"))}
+    for at, lesson in enumerate(lessons):
+        path = ROOT / "notebooks" / f"{lesson['file']}.ipynb"
+        wanted[path] = framed(path.read_text(), lessons, at)
+    stale = [path.name for path, text in wanted.items() if path.read_text() != text]
+    if check and stale:
+        raise SystemExit(f"out of step with course.toml: {', '.join(stale)}; run make course")
+    for path, text in wanted.items():
+        if not check:
+            path.write_text(text)
+
+
+if __name__ == "__main__":
+    main()

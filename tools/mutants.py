@@ -1,0 +1,136 @@
+"""Break the package in named ways, one line at a time, each in a copy of the tree; the fast tests must notice every one.
+
+    python tools/mutants.py [NAME ...]
+
+A mutant is (name, file, text, replacement, test file most likely to notice). That file runs first; if it passes, all
+fast tests run. A mutant that survives them fails the command, as does a text that is not found exactly once.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import NamedTuple
+
+ROOT = Path(__file__).parent.parent
+
+
+class Mutant(NamedTuple):
+    """One break."""
+
+    name: str
+    file: str
+    text: str
+    replacement: str
+    tests: str
+
+
+MUTANTS = [
+    Mutant("T squared dropped", "losses.py", "alpha * temperature**2 * ", "alpha * ", "losses"),
+    Mutant("roles swapped in the KL", "losses.py", "(log_teacher.exp() * (log_teacher - log_student))", "(log_student.exp() * (log_student - log_teacher))", "losses"),
+    Mutant("mean for batchmean", "losses.py", "(log_teacher - log_student)).sum(dim=1)", "(log_teacher - log_student)).mean(dim=1)", "losses"),
+    Mutant("temperature on one side only", "losses.py", "F.log_softmax(_full(student_logits) / temperature, dim=1)", "F.log_softmax(_full(student_logits), dim=1)", "losses"),
+    Mutant("unlabelled images counted in the mean", "losses.py", "per_image.sum() / (labels != NO_LABEL).sum().clamp(min=1)", "per_image.mean()", "losses"),
+    Mutant("weights forgotten in a sum", "losses.py", "weighted.append(weight * value)", "weighted.append(value)", "losses"),
+    Mutant("a second term of the same name overwrites the first", "losses.py", "named[_free_name(name, named)] = value", "named[name] = value", "losses"),
+    Mutant("half precision kept", "losses.py", "return values.float() if", "return values if", "losses"),
+    Mutant("the half left out of the Taylor term", "taylor.py", "[0.5 * (project", "[1.0 * (project", "losses"),
+    Mutant("the Taylor term reads the layer's own output", "taylor.py", 'self.layers if own_output else', 'self.layers if True else', "losses"),
+    Mutant("a zero penalty gives the head a gradient", "taylor.py", "if penalty > 0:", "if penalty >= 0:", "losses"),
+    Mutant("teacher left in train mode", "models.py", "yield model.eval()", "yield model", "training"),
+    Mutant("buffers of the teacher not restored", "models.py", "value.copy_(buffers[name])", "pass", "models"),
+    Mutant("a hook not removed", "models.py", "            handle.remove()", "            pass", "models"),
+    Mutant("a change in place not noticed", "models.py", "if value._version != version:", "if False:", "models"),
+    Mutant("the seed of a model ignored", "models.py", "torch.manual_seed(seed)", "torch.seed()", "models"),
+    Mutant("the normalisation left out", "models.py", "return (x - self.mean) / self.std", "return x * 1.0", "models"),
+    Mutant("validation taken from the training images", "data.py", "_part(source.train, val_at,", "_part(source.train, train_at[: len(val_at)],", "data"),
+    Mutant("validation taken from test", "training.py", "val = data.val if val is None and len(data.val) else val", "val = data.test", "training"),
+    Mutant("splits not stratified", "data.py", "stratify=classes", "stratify=None", "data"),
+    Mutant("the seed of a split ignored", "data.py", "random_state=seed, stratify", "random_state=0, stratify", "data"),
+    Mutant("random states not given back", "data.py", "random.setstate(states[0])", "pass", "training"),
+    Mutant("a damaged bundle accepted", "data.py", "if found != digest:", "if False:", "data"),
+    Mutant("any pickle accepted", "data.py", "raise pickle.UnpicklingError(", "print(", "data"),
+    Mutant("images flipped but never shifted", "data.py", "+ right[:, None]", "+ pixels", "data"),
+    Mutant("cache used under augmentation", "_feeds.py", "if feed.augment is not None:", "if False:", "training"),
+    Mutant("cache without regard to its limit", "_feeds.py", "if size > limit_mb * MB:", "if False:", "training"),
+    Mutant("teacher's gradients recorded", "_feeds.py", "with torch.no_grad(), autocast(self.device, self.precision):", "with autocast(self.device, self.precision):", "training"),
+    Mutant("best weights not restored", "training.py", "            self.state.restore()\n", "            pass\n", "training"),
+    Mutant("the last weights kept as the best", "training.py", "if metric is None or metric > state.best_metric:", "if True:", "training"),
+    Mutant("plateau rule ignores its minimum", "training.py", " or state.epoch < self.s.min_epochs:", ":", "training"),
+    Mutant("the student trains in eval mode", "training.py", "    student.train()\n", "    student.eval()\n", "training"),
+    Mutant("frozen parts updated by batch norm", "training.py", "            module.eval()\n", "            pass\n", "training"),
+    Mutant("the seed of a run ignored", "training.py", "seed_all(epoch_seed(s.seed, state.epoch))", "seed_all(epoch_seed(0, state.epoch))", "training"),
+    Mutant("every epoch in the same order", "training.py", "seed_all(epoch_seed(s.seed, state.epoch))", "seed_all(epoch_seed(s.seed, 0))", "training"),
+    Mutant("the caller's loss object changed", "training.py", "copy.deepcopy(loss).to(self.device)", "loss.to(self.device)", "training"),
+    Mutant("no guard against NaN", "training.py", "if not math.isfinite(value) or value > EXPLODED * max(1.0, state.first_loss):", "if False:", "training"),
+    Mutant("gradients not clipped", "training.py", "if self.s.clip is not None:", "if False:", "training"),
+    Mutant("weight decay on projections", "_settings.py", '{"params": projections, "weight_decay": 0.0}', '{"params": projections, "weight_decay": 0.1}', "training"),
+    Mutant("agreement measured against the labels", "evaluation.py", "(outputs.argmax(dim=1) == theirs.argmax(dim=1))", "(outputs.argmax(dim=1) == outputs.argmax(dim=1))", "evaluation"),
+    Mutant("the KL of the report reversed", "evaluation.py", "(log_theirs.exp() * (log_theirs - log_ours))", "(log_ours.exp() * (log_ours - log_theirs))", "evaluation"),
+    Mutant("comparison not paired", "evaluation.py", "_right(a, data, device) - _right(b, data, device)", "_right(a, data, device) - 0 * _right(b, data, device)", "evaluation"),
+    Mutant("a damaged weights file accepted", "export.py", 'if found != config["sha256"]:', "if False:", "export"),
+    Mutant("an old folder lost where the new one fails", "export.py", "            old.rename(folder)\n", "            pass\n", "export"),
+    Mutant("a folder with other contents replaced", "export.py", "        if others:", "        if False:", "export"),
+    Mutant("generated images not by class", "synthesis.py", "loss = F.cross_entropy(source(seen).float(), labels)", "loss = 0 * F.cross_entropy(source(seen).float(), labels)", "synthesis"),
+    Mutant("batch norm statistics unused", "synthesis.py", "if heard:", "if False:", "synthesis"),
+    Mutant("the baseline starts from other weights", "pipeline.py", "        model.load_state_dict(choice.target.state_dict())", "        model.load_state_dict(choice.target.state_dict()) if model is learner else model.apply(lambda m: m.reset_parameters() if hasattr(m, 'reset_parameters') else None)", "pipeline"),
+    Mutant("the baseline trained for fewer steps", "pipeline.py", "train(alone, rows, epochs=epochs", "train(alone, rows, epochs=epochs - 1", "pipeline"),
+    Mutant("the worse of two kept", "pipeline.py", "    if after < before:\n        choice.source", "    if False:\n        choice.source", "pipeline"),
+]  # fmt: skip
+
+
+def fast_tests(tree: Path, *paths: str) -> bool:
+    """Whether the fast tests pass in this tree."""
+    environment = os.environ | {"PYTHONPATH": str(tree), "OMP_NUM_THREADS": "1", "TQDM_DISABLE": "1", "PYTHONDONTWRITEBYTECODE": "1"}  # fmt: skip
+    command = [sys.executable, "-m", "pytest", "-x", "-q", "-m", "not slow", "-p", "no:cacheprovider", *paths]
+    done = subprocess.run(command, cwd=tree, env=environment, capture_output=True, text=True, check=False)
+    if done.returncode not in (0, 1):
+        raise SystemExit(f"pytest could not run in {tree}:\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
+    return done.returncode == 0
+
+
+def copy_of_the_tree(place: Path) -> Path:
+    """The project without its environment and history."""
+    ignored = shutil.ignore_patterns(".venv", ".git", "__pycache__", "runs", ".*_cache", "*.egg-info", ".hypothesis")
+    return Path(shutil.copytree(ROOT, place, ignore=ignored))
+
+
+def survives(mutant: Mutant) -> bool:
+    """Apply one break to a copy; True if no fast test notices."""
+    with tempfile.TemporaryDirectory() as folder:
+        tree = copy_of_the_tree(Path(folder) / "tree")
+        path = tree / "kdcourse" / mutant.file
+        source = path.read_text()
+        if source.count(mutant.text) != 1:
+            raise SystemExit(
+                f"{mutant.name}: {mutant.text!r} stands {source.count(mutant.text)} times in {mutant.file}"
+            )
+        path.write_text(source.replace(mutant.text, mutant.replacement))
+        return fast_tests(tree, f"tests/test_{mutant.tests}.py") and fast_tests(tree, "tests")
+
+
+def main(names: list[str]) -> int:
+    """All mutants, two at a time; 1 where one survives."""
+    started = time.perf_counter()
+    chosen = [m for m in MUTANTS if not names or m.name in names]
+    for mutant in chosen:
+        source = (ROOT / "kdcourse" / mutant.file).read_text()
+        if source.count(mutant.text) != 1:
+            raise SystemExit(
+                f"{mutant.name}: {mutant.text!r} stands {source.count(mutant.text)} times in {mutant.file}"
+            )
+    survivors = []
+    with ThreadPoolExecutor(2) as pool:
+        for mutant, alive in zip(chosen, pool.map(survives, chosen), strict=True):
+            print(f"{'SURVIVED' if alive else 'caught  '}  {mutant.name}", flush=True)
+            survivors += [mutant.name] if alive else []
+    print(f"{len(chosen) - len(survivors)} of {len(chosen)} caught in {time.perf_counter() - started:.0f} s")
+    return int(bool(survivors))
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
