@@ -242,13 +242,20 @@ def test_flip_shift_moves_whole_images():
     images = torch.rand(64, 2, 9, 9)
     got = data.flip_shift(images, pixels=2)
     assert got.shape == images.shape
+    moves = set()
     for before, after in zip(images, got, strict=True):
         padded = torch.nn.functional.pad(before, [2, 2, 2, 2])
-        candidates = [
-            (source[:, i : i + 9, j : j + 9]) for source in (padded, padded.flip(2)) for i in range(5) for j in range(5)
-        ]
-        assert any(torch.equal(after, c) for c in candidates)
-    assert sum(not torch.equal(a, b) for a, b in zip(images, got, strict=True)) > 55
+        candidates = {
+            (flipped, i, j): (padded.flip(2) if flipped else padded)[:, i : i + 9, j : j + 9]
+            for flipped in (False, True)
+            for i in range(5)
+            for j in range(5)
+        }
+        found = [move for move, candidate in candidates.items() if torch.equal(after, candidate)]
+        assert len(found) == 1
+        moves.add(found[0])
+    for axis, values in enumerate((2, 5, 5)):
+        assert len({move[axis] for move in moves}) == values, "every flip and every shift occurs"
 
 
 def test_a_planted_leak_is_found():

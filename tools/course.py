@@ -24,12 +24,12 @@ import importlib.util
 import subprocess
 import sys
 
-needed = ["kdcourse", "safetensors", "torchmetrics", "lightning_utilities", "platformdirs", "filelock", "tqdm"]
-missing = [name for name in needed if importlib.util.find_spec(name) is None]
-sources = {"kdcourse": "git+ADDRESS", "lightning_utilities": "lightning-utilities"}
+needed = {name: name for name in ("safetensors", "torchmetrics", "platformdirs", "filelock", "tqdm")}
+needed |= {"kdcourse": "git+ADDRESS", "lightning_utilities": "lightning-utilities"}
+missing = [needed[name] for name in sorted(needed) if importlib.util.find_spec(name) is None]
 if missing:
-    wanted = [sources.get(name, name) for name in missing]
-    subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", *wanted], check=True)
+    install = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps"]
+    subprocess.run([*install, *missing], check=True)
 """
 
 
