@@ -92,7 +92,7 @@ class Settings:
 
 
 def name_of(value: Any) -> str:
-    return str(value) if isinstance(value, torch.device) else getattr(value, "__name__", type(value).__name__)
+    return str(value) if isinstance(value, (str, torch.device)) else getattr(value, "__name__", type(value).__name__)
 
 
 def make_optimizer(s: Settings, student: nn.Module, loss: Loss) -> torch.optim.Optimizer:

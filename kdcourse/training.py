@@ -16,7 +16,7 @@ from kdcourse._arguments import fail
 from kdcourse._feeds import Batch, Feed, Supervisor, autocast, labelled, open_feed, predict, progress_bar
 from kdcourse._settings import Metric, Settings, make_optimizer, make_scheduler, name_of
 from kdcourse.data import NO_LABEL, Splits, augmenter, epoch_seed, pick_device, seed_all, seeded
-from kdcourse.losses import MSE, CrossEntropy, Loss, Side, SoftTargets, Step, as_loss
+from kdcourse.losses import MSE, CrossEntropy, Loss, Plain, Side, SoftTargets, Step, as_loss
 from kdcourse.models import Capture, preserved
 
 __all__ = ["History", "Run", "TrainState", "TrainingDiverged", "distill", "train"]
@@ -230,9 +230,9 @@ def _check_fit(loss: Loss, feed: Feed, held: Feed | None, teacher: nn.Module | N
     if loose and unlabelled:
         raise fail("data", f"have labels for the loss {', '.join(loose)}", "no label at all",
                    "Pass labelled data, or a loss without labels such as SoftTargets(alpha=1.0).")  # fmt: skip
-    plain = all(type(part).__name__ == "Plain" for _, part in loss.parts)
-    if teacher is None and loss.needs_teacher and not plain:
-        raise fail("loss", "need no teacher in train()", loss.name, "Use distill(teacher, student, ...).")
+    asking = [part.name for _, part in loss.parts if part.needs_teacher and not isinstance(part, Plain)]
+    if teacher is None and asking:
+        raise fail("loss", "need no teacher in train()", ", ".join(asking), "Use distill(teacher, student, ...).")
     if held is None and s.patience is not None:
         raise fail("patience", "be left out without validation data", s.patience, "Pass val=, or remove it.")
     if held is None and s.metric != "auto":

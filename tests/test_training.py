@@ -223,14 +223,19 @@ def test_a_diverging_run_keeps_the_last_good_weights(small, lr):
     assert all(torch.equal(v, model.state_dict()[k]) for k, v in start.items())
 
 
-def test_a_nan_later_on_keeps_the_best_epoch(small, student):
+@pytest.mark.parametrize(
+    ("factor", "shown"), [(float("nan"), "nan"), (float("inf"), "inf"), (1e9, r"\d\.?\d*e\+0[89]")]
+)
+def test_a_loss_that_blows_up_later_keeps_the_best_epoch(small, student, factor, shown):
     steps = []
 
     def poisoned(z, t, y):
         steps.append(1)
-        return F.cross_entropy(z, y) * (float("nan") if len(steps) > 6 else 1.0)
+        return F.cross_entropy(z, y) * (factor if len(steps) > 6 else 1.0)
 
-    with pytest.raises(TrainingDiverged, match=r"the loss is nan in epoch 1 .*best or last finished epoch") as caught:
+    with pytest.raises(
+        TrainingDiverged, match=f"the loss is {shown} in epoch 1 .*best or last finished epoch"
+    ) as caught:
         kd.train(student, small, loss=poisoned, epochs=3, **QUIET)
     assert len(caught.value.run.history["loss"]) == 1
     assert caught.value.run.stopped_by == "diverged"
