@@ -19,6 +19,7 @@ def source(splits):
 QUICK = {"steps": 25, "progress": False}
 
 
+@pytest.mark.filterwarnings("ignore:.*below confidence")
 def test_images_are_balanced_in_range_and_called_what_they_were_made_for(source, weights):
     teacher = source.train()
     before = weights(teacher)
