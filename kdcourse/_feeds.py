@@ -1,7 +1,7 @@
 """What a run eats: batches from tensors or anyone's loader, and the teacher's answers, cached where they can be."""
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
 from kdcourse._arguments import fail
-from kdcourse.data import NO_LABEL, Part, _pair_to_part, batches, take
+from kdcourse.data import NO_LABEL, Part, Splits, _pair_to_part, batch_sizes, batches, take
 from kdcourse.losses import Side
 from kdcourse.models import Capture
 
@@ -30,7 +30,10 @@ class Batch:
     @property
     def size(self) -> int:
         """Number of examples."""
-        return len(self.inputs)
+        inputs = self.inputs
+        while not isinstance(inputs, Tensor) and isinstance(inputs, (Mapping, tuple, list)):
+            inputs = next(iter(inputs.values())) if isinstance(inputs, Mapping) else inputs[0]
+        return len(inputs)
 
 
 def call(model: nn.Module, inputs: Any) -> Any:
@@ -79,7 +82,7 @@ class TensorFeed:
     ) -> None:
         self.part = Part(move(part.images, device), move(part.labels, device), part.indices)
         self.batch_size, self.augment = batch_size, augment
-        self.steps: int | None = -(-len(part) // batch_size)
+        self.steps: int | None = len(batch_sizes(len(part), batch_size))
         self.labels = self.part.labels
 
     def epoch(self, *, shuffle: bool) -> Iterator[Batch]:
@@ -96,15 +99,21 @@ class LoaderFeed:
 
     def __init__(
         self, loader: Any, device: torch.device, unpack: Callable[[Any], Any] | None = None,
-        augment: Callable[[Tensor], Tensor] | None = None,
+        augment: Callable[[Tensor], Tensor] | None = None, scan: bool = False,
     ) -> None:  # fmt: skip
-        if iter(loader) is loader:
+        if isinstance(loader, Iterator):
             raise fail(
                 "data", "be readable more than once", "an iterator", "Pass the DataLoader itself, not iter() of it."
             )
         self.loader, self.device, self.unpack, self.augment = loader, device, unpack or _unpack, augment
         self.steps = len(loader) if hasattr(loader, "__len__") else None
-        self.labels = next(self.epoch(shuffle=False)).labels
+        first = next(self.epoch(shuffle=False), None)
+        if first is None:
+            raise fail("data", "yield at least one batch", "an empty loader", "Check the data set behind it.")
+        self.labels = first.labels
+        if scan:  # whether validation data are labelled is no matter of their first batch
+            labels = [batch.labels for batch in self.epoch(shuffle=False)]
+            self.labels = next((value for value in labels if labelled(value)), first.labels)
 
     def epoch(self, *, shuffle: bool) -> Iterator[Batch]:
         """One pass in the loader's own order."""
@@ -133,7 +142,7 @@ def _unpack(batch: Any) -> Any:
 
 def open_feed(
     data: Any, batch_size: int, device: torch.device, *, unpack: Callable[[Any], Any] | None = None,
-    augment: Callable[[Tensor], Tensor] | None = None, shuffle: bool = False,
+    augment: Callable[[Tensor], Tensor] | None = None, shuffle: bool = False, scan: bool = False, name: str = "data",
 ) -> Feed:  # fmt: skip
     """A feed for a part, a pair of tensors, a DataLoader or any other map-style Dataset."""
     if isinstance(data, Part) or (isinstance(data, (tuple, list)) and len(data) == 2 and isinstance(data[0], Tensor)):
@@ -146,9 +155,12 @@ def open_feed(
     if isinstance(data, Dataset) and hasattr(data, "__getitem__"):
         data = DataLoader(data, batch_size, shuffle=shuffle)
     if not hasattr(data, "__iter__") or isinstance(data, (Tensor, str, Mapping)):
-        rule = "be Splits, a Part, a DataLoader, a Dataset or a pair (inputs, labels) of tensors"
-        raise fail("data", rule, type(data).__name__, "Wrap it in one of these.", TypeError)
-    return LoaderFeed(data, device, unpack, augment)
+        rule = "be a Part, a DataLoader, a Dataset or a pair (inputs, labels) of tensors"
+        remedy = "Pass one part, such as splits.test." if isinstance(data, Splits) else "Wrap it in one of these."
+        raise fail(name, rule, type(data).__name__, remedy, TypeError)
+    if isinstance(data, (tuple, list)) and data and hasattr(data[0], "__array_interface__"):
+        raise fail(name, "hold tensors", "NumPy arrays", "Wrap each with torch.as_tensor.", TypeError)
+    return LoaderFeed(data, device, unpack, augment, scan)
 
 
 class Supervisor:
@@ -206,12 +218,33 @@ def _bytes(side: Side) -> int:
 
 
 def predict(
-    model: nn.Module, feed: Feed, device: torch.device, *, forward: Forward = call, precision: str = "float32"
-) -> tuple[Any, Any]:
-    """(outputs, labels) of one pass in order, in the model's present mode, without gradients."""
-    outputs, labels = [], []
+    ask: Sequence[Callable[[Batch], Any]], feed: Feed, device: torch.device, *, precision: str = "float32"
+) -> tuple[list[Any], Any]:
+    """(each one's outputs, labels) of one pass, without gradients.
+
+    All are asked about the same batch: two passes over a shuffled loader would compare different images.
+    """
+    rows, labels = [], []
     with torch.no_grad(), autocast(device, precision):
         for batch in feed.epoch(shuffle=False):
-            outputs.append(forward(model, batch.inputs))
+            rows.append([one(batch) for one in ask])
             labels.append(batch.labels)
-    return _cat(outputs), None if labels[0] is None else _cat(labels)
+    return [_cat(list(column)) for column in zip(*rows, strict=True)], None if labels[0] is None else _cat(labels)
+
+
+class Adapted(nn.Module):
+    """A model as the caller's ``forward`` runs it; its layers keep their names."""
+
+    inner: nn.Module
+    ask: Forward
+
+    def __init__(self, model: nn.Module, forward: Forward) -> None:
+        super().__init__()
+        self.__dict__["inner"], self.__dict__["ask"] = model, forward
+
+    def forward(self, inputs: Any) -> Any:
+        return self.ask(self.inner, inputs)
+
+    def named_modules(self, *args: Any, **kwargs: Any) -> Any:
+        """The inner model's."""
+        return self.inner.named_modules(*args, **kwargs)

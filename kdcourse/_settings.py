@@ -75,6 +75,28 @@ class Settings:
         if self.metric != "auto" and not callable(self.metric):
             raise fail("metric", 'be "auto" or a callable (outputs, labels) -> float', self.metric, "Pass a function.")
         augmenter(self.augment)
+        self._check_kinds()
+
+    def _check_kinds(self) -> None:
+        """Refuse what is neither a known name nor an object of the right kind."""
+        pair = self.forward if isinstance(self.forward, (tuple, list)) else (self.forward, self.forward)
+        cases = [
+            ("optimizer", (str, torch.optim.Optimizer), self.optimizer),
+            ("schedule", (str, LRScheduler), self.schedule),
+            ("unpack", (type(None),), self.unpack),
+            *(("forward", (type(None),), one) for one in pair),
+        ]
+        for name, kinds, value in cases:
+            if not (isinstance(value, kinds) or callable(value)):
+                raise fail(name, "be a name, an object or a function", value, "See help(kd.distill).")
+        if len(pair) != 2:
+            raise fail("forward", "be a function or a pair: teacher's, student's", len(pair), "Give both.")
+        if not isinstance(self.callbacks, Sequence) or not all(callable(one) for one in self.callbacks):
+            raise fail("callbacks", "be a list of functions of the run", self.callbacks, "Write [my_function].")
+        try:
+            torch.device("cpu" if self.device is None else self.device)
+        except RuntimeError as error:
+            raise fail("device", "be one that torch knows", self.device, "Write cpu, cuda or mps.") from error
 
     def forwards(self) -> tuple[Forward, Forward]:
         """(teacher's, student's) forward."""
@@ -100,6 +122,13 @@ def make_optimizer(s: Settings, student: nn.Module, loss: Loss) -> torch.optim.O
     projections = [p for p in loss.parameters() if p.requires_grad]
     extra: dict[str, Any] = {"params": projections, "weight_decay": 0.0}
     if isinstance(s.optimizer, torch.optim.Optimizer):
+        held = {id(p) for group in s.optimizer.param_groups for p in group["params"]}
+        if not any(id(p) in held for p in ours):
+            rule = "hold the student's trainable parameters"
+            raise fail("optimizer", rule, "those of another model", "Build it from student.parameters().")
+        if projections and isinstance(s.schedule, LRScheduler):
+            rule = "be a name or a callable where the loss has projections and the optimizer is an object"
+            raise fail("schedule", rule, name_of(s.schedule), 'Write schedule="cosine", say.')
         if projections:
             s.optimizer.add_param_group(extra)
         return s.optimizer
@@ -114,6 +143,9 @@ def make_optimizer(s: Settings, student: nn.Module, loss: Loss) -> torch.optim.O
 
 def make_scheduler(s: Settings, optimizer: torch.optim.Optimizer, steps: int | None) -> LRScheduler | None:
     if isinstance(s.schedule, LRScheduler):
+        if s.schedule.optimizer is not optimizer:
+            rule = "belong to the optimizer that trains"
+            raise fail("schedule", rule, "a scheduler of another one", "Pass that optimizer as optimizer=.")
         return s.schedule
     if s.schedule == "constant" or steps is None:
         return None

@@ -297,6 +297,7 @@ def split(
 
     Float labels are not stratified. Raises ValueError where the sizes do not fit or ``test`` would have no effect.
     """
+    positive("seed", seed, whole=True, zero=True)
     source = data if isinstance(data, ImageData) else ImageData("tensors", _pair_to_part(data), None)
     if source.test is not None and test is not None:
         raise fail("test", f"be left out: {source.name} has a test set of its own", test, "Remove the argument.")
@@ -309,7 +310,7 @@ def split(
         raise fail("train, val and test", f"fit into {n} examples, one for training at least", asked, "Ask for less.")
     rest, test_at = _cut(source.train.labels, torch.arange(n), size_test, seed)
     rest, val_at = _cut(source.train.labels, rest, size_val, seed)
-    train_at, _ = _cut(source.train.labels, rest, len(rest) - size_train, seed)
+    train_at, _ = _cut(source.train.labels, rest, len(rest) - size_train, seed, leftover=True)
     provenance = {"name": source.name, "seed": seed, "hash": _hash(train_at, val_at, test_at)}
     held_out = source.train if source.test is None else source.test
     at = test_at if source.test is None else torch.arange(len(held_out))
@@ -349,13 +350,15 @@ def _count(argument: str, size: float | int, n: int) -> int:
     return int(size) if whole else round(size * n)
 
 
-def _cut(labels: Any, positions: Tensor, size: int, seed: int) -> tuple[Tensor, Tensor]:
+def _cut(labels: Any, positions: Tensor, size: int, seed: int, *, leftover: bool = False) -> tuple[Tensor, Tensor]:
     """Part ``positions`` into (kept, held out); stratified where the labels are classes."""
     if size == 0:
         return positions, positions[:0]
     from sklearn.model_selection import train_test_split
 
     classes = labels[positions] if isinstance(labels, Tensor) and not labels.is_floating_point() else None
+    if leftover and classes is not None and size < len(set(classes.tolist())):
+        classes = None  # too few left over to have one of each class
     try:
         kept, out = train_test_split(positions.numpy(), test_size=size, random_state=seed, stratify=classes)
     except ValueError as error:
@@ -375,7 +378,9 @@ def _hash(*parts: Tensor) -> str:
 def few_labels(part: Part, n: int, seed: int = 0) -> Part:
     """Keep ``n`` labels, balanced over the classes; every other label becomes -100."""
     positive("n", n, whole=True)
-    classes = part.labels[part.labels != NO_LABEL].unique()
+    if not isinstance(part.labels, Tensor) or part.labels.is_floating_point() or bool((part.labels == NO_LABEL).all()):
+        raise fail("part", "have class labels to choose from", _describe(part.labels), "Pass a labelled part.")
+    classes = sorted(set(part.labels.tolist()) - {NO_LABEL})
     smallest = int(min((part.labels == c).sum() for c in classes))
     if n % len(classes) or n // len(classes) > smallest:
         rule = f"be a multiple of {len(classes)} (the classes) and at most {smallest * len(classes)}"
@@ -397,13 +402,18 @@ def unlabelled(part: Part) -> Part:
 
 def join(*parts: Part) -> Part:
     """One part after another; where some carry class labels and some none, the latter get -100."""
+    bare = [part for part in parts if part.labels is None]
+    if bare and any(isinstance(p.labels, Tensor) and p.labels.is_floating_point() for p in parts):
+        raise fail("parts", "all have labels where one has float labels", f"{len(bare)} without", "Leave those out.")
     if any(part.labels is not None for part in parts):
         labels = [torch.full((len(p),), NO_LABEL) if p.labels is None else p.labels for p in parts]
         joined = torch.cat(labels)
     else:
         joined = None
     images = torch.cat([part.images for part in parts])
-    return Part(images, joined, provenance={"joined": [part.provenance for part in parts]})
+    soft = [part.soft for part in parts if part.soft is not None]
+    kept = torch.cat(soft) if len(soft) == len(parts) else None
+    return Part(images, joined, soft=kept, provenance={"joined": [part.provenance for part in parts]})
 
 
 def tile(part: Part, n: int) -> Part:
@@ -451,7 +461,13 @@ def pick_device(device: str | torch.device | None = None) -> torch.device:
 def batches(part: Part, batch_size: int, *, shuffle: bool = False) -> Iterator[Tensor]:
     """Positions of each batch; shuffled by ``torch.randperm`` from torch's own generator."""
     order = torch.randperm(len(part)) if shuffle else torch.arange(len(part))
-    yield from torch.split(order, batch_size)
+    yield from torch.split(order, batch_sizes(len(part), batch_size))
+
+
+def batch_sizes(n: int, batch_size: int) -> list[int]:
+    """Full batches and the rest; a rest of one joins the batch before it, as batch norm cannot train on one image."""
+    sizes = [batch_size] * (n // batch_size) + ([n % batch_size] if n % batch_size else [])
+    return [*sizes[:-2], sizes[-2] + 1] if len(sizes) > 1 and sizes[-1] == 1 else sizes
 
 
 def flip_shift(images: Tensor, pixels: int = 2) -> Tensor:

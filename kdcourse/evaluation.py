@@ -3,7 +3,8 @@
 import json
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from statistics import median
@@ -15,12 +16,12 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from kdcourse._arguments import fail
-from kdcourse._feeds import Feed, Forward, call, labelled, open_feed, predict
+from kdcourse._feeds import Batch, Feed, Forward, call, labelled, open_feed, predict
 from kdcourse._tables import Table
-from kdcourse.data import NO_LABEL, pick_device
+from kdcourse.data import NO_LABEL, pick_device, seeded
 from kdcourse.models import parameter_count, preserved
 
-__all__ = ["Comparison", "Report", "accuracy", "compare", "evaluate", "flops", "latency_ms", "size_bytes"]
+__all__ = ["Comparison", "Report", "accuracy", "compare", "evaluate", "flops", "latency_ms", "size_bytes", "t_interval"]
 
 CONFIDENCE = 0.95
 RESAMPLES = 2000
@@ -38,7 +39,7 @@ class Report:
         confusion: rows are true classes, columns predicted ones.
         calibration_error: expected calibration error in 15 bins (Guo et al. 2017).
         kl: mean KL(teacher || model) over images, in nats.
-        mse, r2: for float labels.
+        mse, r2: for float labels; R^2 is the mean over the outputs.
         parameters, bytes: of the model, buffers included in the bytes.
         flops: of one example; a multiplication and an addition count as two.
         latency_ms: of one example, median after warm-up, on ``device``.
@@ -106,38 +107,62 @@ def evaluate(
     Raises ValueError where there is nothing to measure: neither labels nor a teacher.
     """
     place = pick_device(device)
-    feed = open_feed(data, batch_size, place, unpack=unpack)
-    theirs_forward, ours_forward = forward if isinstance(forward, (tuple, list)) else (forward, forward)
-    outputs, labels = _outputs(model, feed, place, ours_forward or call)
-    if not isinstance(outputs, Tensor):
-        raise fail(
-            "forward", "return one tensor of logits here", type(outputs).__name__, "Evaluate one head at a time."
-        )
-    if teacher is None and not labelled(labels):
-        raise fail("data", "have labels, or evaluate a teacher beside it", "neither", "Pass labels or teacher=.")
-    provenance = getattr(data, "provenance", {})
-    report = Report(len(outputs), device=str(place), provenance=provenance, parameters=parameter_count(model))
-    if labelled(labels):
-        _score(report, outputs, labels)
-    if teacher is not None:
-        theirs, _ = _outputs(teacher, feed, place, theirs_forward or call)
-        _against(report, outputs, theirs)
-    first = next(feed.epoch(shuffle=False)).inputs[:1]
-    report.bytes, report.flops = size_bytes(model), flops(model, first, forward=ours_forward or call)
-    report.latency_ms = latency_ms(model, first, forward=ours_forward or call) if timed else None
+    theirs, ours = forward if isinstance(forward, (tuple, list)) else (forward, forward)
+    ours, models = ours or call, [model] if teacher is None else [model, teacher]
+    with lent(models, place), seeded(0):
+        feed = open_feed(data, batch_size, place, unpack=unpack, scan=True)
+        outputs, labels = _answers(models, [ours, theirs or call], feed, place)
+        if not isinstance(outputs[0], Tensor):
+            got = type(outputs[0]).__name__
+            raise fail("forward", "return one tensor of logits here", got, "Evaluate one head at a time.")
+        if teacher is None and not labelled(labels):
+            raise fail("data", "have labels, or evaluate a teacher beside it", "neither", "Pass labels or teacher=.")
+        report = Report(len(outputs[0]), device=str(place), provenance=getattr(data, "provenance", {}))
+        if labelled(labels):
+            _score(report, outputs[0], labels)
+        if teacher is not None:
+            _against(report, outputs[0], outputs[1])
+        report.parameters, report.bytes = parameter_count(model), size_bytes(model)
+        one = _first(next(feed.epoch(shuffle=False)).inputs)
+        report.flops = flops(model, one, forward=ours)
+        report.latency_ms = latency_ms(model, one, forward=ours) if timed else None
     return report
 
 
-def _outputs(model: nn.Module, feed: Feed, device: torch.device, forward: Forward) -> tuple[Any, Any]:
-    with preserved(model):
-        return predict(model.to(device), feed, device, forward=forward)
+@contextmanager
+def lent(models: Sequence[nn.Module], device: torch.device) -> Iterator[None]:
+    """All models in eval mode on ``device``; afterwards each is exactly as found."""
+    for model in models:
+        if not isinstance(model, nn.Module):
+            raise fail("model", "be a torch.nn.Module", type(model).__name__, "Pass run.student, say.", TypeError)
+    with ExitStack() as stack:
+        for model in models:
+            stack.enter_context(preserved(model)).to(device)
+        yield
+
+
+def _answers(
+    models: Sequence[nn.Module], forwards: Sequence[Forward], feed: Feed, device: torch.device
+) -> tuple[list[Any], Any]:
+    def asking(model: nn.Module, forward: Forward) -> Callable[[Batch], Any]:
+        return lambda batch: forward(model, batch.inputs)
+
+    return predict([asking(m, f) for m, f in zip(models, forwards, strict=False)], feed, device)
+
+
+def _first(inputs: Any) -> Any:
+    """A batch of one, of a tensor or of a dict or sequence of tensors."""
+    if isinstance(inputs, Mapping):
+        return {name: _first(value) for name, value in inputs.items()}
+    return type(inputs)(_first(value) for value in inputs) if isinstance(inputs, (tuple, list)) else inputs[:1]
 
 
 def _score(report: Report, outputs: Tensor, labels: Tensor) -> None:
     if labels.is_floating_point():
-        residual = outputs.reshape(labels.shape) - labels
-        report.mse = float(residual.square().mean())
-        report.r2 = 1 - report.mse / float(labels.var(unbiased=False)) if float(labels.var(unbiased=False)) else None
+        squares = (outputs.reshape(labels.shape) - labels).square().reshape(len(labels), -1).mean(dim=0)
+        spread = labels.reshape(len(labels), -1).var(dim=0, unbiased=False)
+        report.mse = float(squares.mean())
+        report.r2 = float((1 - squares / spread).mean()) if bool((spread > 0).all()) else None
         return
     from sklearn.metrics import confusion_matrix, roc_auc_score
     from torchmetrics.functional.classification import multiclass_calibration_error
@@ -167,10 +192,15 @@ def _against(report: Report, outputs: Tensor, theirs: Tensor) -> None:
     report.kl = float((log_theirs.exp() * (log_theirs - log_ours)).sum(dim=1).mean())
 
 
-def accuracy(model: nn.Module, data: Any, *, batch_size: int = 512, device: Any = None) -> float:
+def accuracy(
+    model: nn.Module, data: Any, *, batch_size: int = 512, device: Any = None, forward: Forward = call,
+    unpack: Callable[[Any], Any] | None = None,
+) -> float:  # fmt: skip
     """The fraction of labelled examples whose top answer is the label."""
     place = pick_device(device)
-    outputs, labels = _outputs(model, open_feed(data, batch_size, place), place, call)
+    with lent([model], place), seeded(0):
+        feed = open_feed(data, batch_size, place, unpack=unpack)
+        (outputs,), labels = _answers([model], [forward], feed, place)
     if not labelled(labels) or labels.is_floating_point():
         raise fail("data", "have class labels", "none", "Pass labelled data.")
     known = labels != NO_LABEL
@@ -198,7 +228,7 @@ def latency_ms(model: nn.Module, inputs: Any, *, forward: Forward = call, repeat
         for _ in range(5 + repeats):
             started = time.perf_counter()
             forward(model, inputs)
-            if inputs.device.type != "cpu":
+            if next(model.parameters(), torch.empty(0)).device.type != "cpu":
                 torch.accelerator.synchronize()
             seconds.append(time.perf_counter() - started)
     return 1000 * median(seconds[5:])
@@ -245,7 +275,10 @@ class Comparison:
     __repr__ = __str__
 
 
-def compare(ours: Sequence[Any], theirs: Sequence[Any], data: Any, *, device: Any = None, seed: int = 0) -> Comparison:
+def compare(
+    ours: Sequence[Any], theirs: Sequence[Any], data: Any, *, device: Any = None, seed: int = 0,
+    forward: Forward = call, unpack: Callable[[Any], Any] | None = None,
+) -> Comparison:  # fmt: skip
     """Compare two methods seed by seed on the same examples.
 
     Args:
@@ -253,6 +286,9 @@ def compare(ours: Sequence[Any], theirs: Sequence[Any], data: Any, *, device: An
         data: a test part or pair with class labels.
         device: where to predict.
         seed: of the bootstrap.
+        forward, unpack: as in ``distill``, for all models alike.
+
+    All models see the same batches, so a loader may shuffle.
     """
     if (
         not isinstance(ours, (list, tuple))
@@ -262,12 +298,16 @@ def compare(ours: Sequence[Any], theirs: Sequence[Any], data: Any, *, device: An
     ):
         got = f"{_length(ours)} and {_length(theirs)}"
         raise fail("ours and theirs", "be lists of equal length, one run a seed", got, "Write [run], [base].")
-    differences = np.stack(
-        [_right(a, data, device) - _right(b, data, device) for a, b in zip(ours, theirs, strict=True)]
-    )
+    models = [getattr(run, "student", run) for run in (*ours, *theirs)]
+    place = pick_device(device)
+    with lent(models, place), seeded(seed):
+        feed = open_feed(data, 512, place, unpack=unpack)
+        outputs, labels = _answers(models, [forward] * len(models), feed, place)
+    right = np.stack([_right(output, labels) for output in outputs])
+    differences = right[: len(ours)] - right[len(ours) :]
     per_seed = differences.mean(axis=1)
     over_images = _bootstrap(differences.mean(axis=0), seed)
-    interval = _t_interval(per_seed) if len(per_seed) > 1 else over_images
+    interval = t_interval(per_seed) if len(per_seed) > 1 else over_images
     fractions = bool((np.abs(differences) <= 1).all() and (differences == differences.round()).all())
     return Comparison(float(per_seed.mean()), interval, over_images, per_seed.tolist(), fractions)
 
@@ -276,22 +316,22 @@ def _length(value: Any) -> str:
     return f"{len(value)} runs" if isinstance(value, (list, tuple)) else type(value).__name__
 
 
-def _right(run: Any, data: Any, device: Any) -> np.ndarray:
+def _right(outputs: Tensor, labels: Any) -> np.ndarray:
     """1 where the model is right, 0 where it is wrong (-squared error for float labels), one value an example."""
-    model = getattr(run, "student", run)
-    place = pick_device(device)
-    outputs, labels = _outputs(model, open_feed(data, 512, place), place, call)
     if not labelled(labels):
         raise fail("data", "have labels", "none", "Pass labelled test data.")
     if labels.is_floating_point():
-        return np.asarray(-(outputs.reshape(labels.shape) - labels).square().cpu().double())
+        squares = (outputs.reshape(labels.shape) - labels).square()
+        return np.asarray(-squares.reshape(len(labels), -1).mean(dim=1).cpu().double())
     known = labels != NO_LABEL
     return np.asarray((outputs.argmax(dim=1) == labels)[known].cpu().double())
 
 
-def _t_interval(values: np.ndarray) -> tuple[float, float]:
+def t_interval(differences: Sequence[float] | np.ndarray) -> tuple[float, float]:
+    """The 95% interval of a mean of paired differences, by Student's t. Shape: one value a seed."""
     from scipy.stats import t
 
+    values = np.asarray(differences)
     half = t.ppf((1 + CONFIDENCE) / 2, len(values) - 1) * values.std(ddof=1) / math.sqrt(len(values))
     return float(values.mean() - half), float(values.mean() + half)
 

@@ -14,7 +14,7 @@ from torch import nn
 
 from kdcourse._arguments import fail
 from kdcourse.data import ASSETS, pick_device
-from kdcourse.models import build
+from kdcourse.models import Blocks, build
 
 __all__ = ["load_frozen", "load_teacher", "save_frozen"]
 
@@ -42,12 +42,14 @@ def save_frozen(
     """
     from safetensors.torch import save
 
+    if not isinstance(model, nn.Module):
+        raise fail("model", "be a torch.nn.Module", type(model).__name__, "Pass run.student, say.", TypeError)
     folder = Path(path)
-    _check_target(folder)
+    check_target(folder)
     weights = save({name: value.detach().cpu().contiguous().clone() for name, value in model.state_dict().items()})
     config = {
         "format": FORMAT,
-        "model": getattr(model, "config", None),
+        "model": _recipe(model),
         "class": f"{type(model).__module__}.{type(model).__qualname__}",
         "classes": list(classes),
         "sha256": hashlib.sha256(weights).hexdigest(),
@@ -69,11 +71,23 @@ def save_frozen(
     return folder
 
 
-def _check_target(folder: Path) -> None:
-    if folder.exists() and not folder.is_dir():
-        raise fail("path", "be a folder", str(folder), "Choose another name.")
+def _recipe(model: nn.Module) -> dict[str, Any] | None:
+    """How to build a registry model again; None where the module is another, or was changed since."""
+    if not isinstance(model, Blocks):
+        return None
+    again, own = build(**model.config).state_dict(), model.state_dict()
+    same = again.keys() == own.keys() and all(
+        again[n].shape == own[n].shape and again[n].dtype == own[n].dtype for n in own
+    )
+    return model.config if same else None
+
+
+def check_target(folder: Path) -> None:
+    for place in (folder, *folder.parents):
+        if place.exists() and not place.is_dir():
+            raise fail("path", "be a folder in folders", f"the file {place}", "Choose another name.")
     if folder.is_dir():
-        others = sorted({p.name for p in folder.iterdir()} - {WEIGHTS, CONFIG})
+        others = sorted({p.name for p in folder.iterdir()} - {WEIGHTS, CONFIG, ".DS_Store"})
         if others:
             rule = "be a new folder, or one that holds frozen weights and nothing else"
             raise fail("path", rule, f"{folder} with {', '.join(others[:3])}", "Choose another folder.")
@@ -135,7 +149,10 @@ def load_frozen(
 def read_config(path: str | os.PathLike[str]) -> dict[str, Any]:
     """The config beside frozen weights. Raises ValueError where it is not one of ours."""
     text = (Path(path) / CONFIG).read_text(encoding="utf-8")
-    config = json.loads(text)
+    try:
+        config = json.loads(text)
+    except json.JSONDecodeError:
+        config = None
     if not isinstance(config, dict) or config.get("format") != FORMAT:
         raise fail(str(Path(path) / CONFIG), f"have the format {FORMAT}", text[:40], "Write it with save_frozen.")
     return config

@@ -24,6 +24,7 @@ __all__ = [
 ]  # fmt: skip
 
 REDUCTIONS = ("mean", "sum", "none")
+RESERVED = ("loss", "grad_norm", "lr", "seconds")  # what a history says besides the terms
 
 
 # ---------------------------------------------------------------- functions: the mathematics
@@ -60,6 +61,9 @@ def cross_entropy(
         shapes = f"{tuple(student_logits.shape)} and {tuple(labels.shape)}"
         raise fail("student_logits and labels", "be N x C and N", shapes, "Give one label an image.")
     fraction("label_smoothing", label_smoothing)
+    if labels.is_floating_point():
+        remedy = "Use MSE or LogitMSE for regression; .long() for classes stored as floats."
+        raise fail("labels", "be whole numbers", str(labels.dtype), remedy)
     low, high = (int(v) for v in labels.aminmax()) if len(labels) else (0, 0)
     classes, logits = student_logits.shape[1], _full(student_logits)
     options: dict[str, Any] = {"label_smoothing": label_smoothing, "ignore_index": NO_LABEL}
@@ -119,7 +123,7 @@ def logit_mse(student_logits: Tensor, teacher_logits: Tensor, *, reduction: str 
     """
     _same_shape("student_logits", student_logits, "teacher_logits", teacher_logits)
     squares = (_full(student_logits) - _full(teacher_logits)).square()
-    return _reduce(squares.flatten(1).mean(dim=1), reduction)
+    return _reduce(squares.reshape(len(squares), -1).mean(dim=1), reduction)
 
 
 def mse(student_outputs: Tensor, targets: Tensor, *, reduction: str = "mean") -> Tensor:
@@ -213,7 +217,7 @@ class Loss(nn.Module):
         weighted: list[Tensor] = []
         for weight, part in self.parts:
             for name, value in part.terms(step).items():
-                named[_free_name(name, named)] = value
+                named[_free_name(name, {*RESERVED, *named})] = value
                 weighted.append(weight * value)
         return torch.stack([w.reshape(()) for w in weighted]).sum() if len(weighted) > 1 else weighted[0], named
 
@@ -233,7 +237,7 @@ class Loss(nn.Module):
     __rmul__ = __mul__
 
 
-def _free_name(name: str, taken: Mapping[str, Any]) -> str:
+def _free_name(name: str, taken: set[str]) -> str:
     if name not in taken:
         return name
     return next(f"{name}_{i}" for i in range(2, len(taken) + 3) if f"{name}_{i}" not in taken)
@@ -268,7 +272,7 @@ class Plain(Loss):
 
     def __init__(self, function: Callable[..., Tensor], name: str | None = None) -> None:
         own = getattr(function, "__name__", type(function).__name__)
-        super().__init__(name or ("loss" if own == "<lambda>" else own))
+        super().__init__(name or ("custom" if own == "<lambda>" else own))
         self.function = function
         self.needs_teacher = True
 
@@ -329,7 +333,10 @@ class SoftTargets(Loss):
     def terms(self, step: Step) -> dict[str, Tensor]:
         teacher_logits = _teacher(step, self.name).logits
         options: dict[str, Any] = {"temperature": self.temperature, "reduction": self.reduction}
-        return {self.name: soft_targets(step.student.logits, teacher_logits, step.labels, alpha=self.alpha, **options)}
+        labels, logits = step.labels, step.student.logits
+        if labels is None:  # a batch without any contributes 0 to the second term
+            labels = torch.full((len(logits),), NO_LABEL, device=logits.device)
+        return {self.name: soft_targets(logits, teacher_logits, labels, alpha=self.alpha, **options)}
 
 
 class LogitMSE(Loss):
@@ -364,7 +371,8 @@ class Hint(Loss):
         layers: {student layer: teacher layer}, names from ``named_modules()``.
         name: the term's name.
 
-    The projections are built in ``prepare`` from real shapes and train with the student, but are no part of it.
+    Features are N x C x H x W, N x L x C or N x C. The projections are built in ``prepare`` from real shapes and train
+    with the student, but are no part of it.
     """
 
     def __init__(self, layers: Mapping[str, str], *, name: str = "hint") -> None:
@@ -389,7 +397,8 @@ class Hint(Loss):
 
 
 def _projection(name: str, ours: Tensor, other_name: str, theirs: Tensor) -> nn.Module:
-    if ours.ndim != theirs.ndim or (ours.ndim == 4 and ours.shape[2:] != theirs.shape[2:]):
+    unequal = ours.shape[2:] != theirs.shape[2:] if ours.ndim == 4 else ours.shape[:-1] != theirs.shape[:-1]
+    if ours.ndim != theirs.ndim or unequal:
         shapes = f"{tuple(ours.shape)} and {tuple(theirs.shape)}"
         raise fail(f"the features of {name} and {other_name}", "have equal height and width", shapes,
                    "Choose layers of the same resolution.")  # fmt: skip

@@ -89,7 +89,9 @@ def history(values: Mapping[str, Sequence[float]], *, best_epoch: int | None = N
         middle.plot(epochs, values[validation], marker=".", label=validation[4:].replace("_", " "))
         if best_epoch is not None:
             middle.axvline(best_epoch, color="#888", linestyle=":", label=f"kept: epoch {best_epoch}")
-            finding += f"; the best {validation[4:].replace('_', ' ')} is {values[validation][best_epoch]:.4g}"
+            finding += (
+                f"; the best validation {validation[4:].replace('_', ' ')} is {values[validation][best_epoch]:.4g}"
+            )
         middle.legend(frameon=False)
     right.plot(epochs, values["grad_norm"], marker=".")
     for axis in (left, middle, right):

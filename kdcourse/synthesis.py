@@ -59,6 +59,7 @@ def synthesise(
     source: nn.Module, n: int = 1000, *, num_classes: int | None = None, shape: Sequence[int] | None = None,
     steps: int = 120, lr: float = 0.05, norm_weight: float = 5.0, variation_weight: float = 1.0,
     square_weight: float = 0.05, jitter: int = 2, flip: bool = True, confidence: float = 0.5, rounds: int = 3,
+    batch_size: int = 1000,
     device: str | torch.device | None = None, progress: bool = True, seed: int = 0,
 ) -> Part:  # fmt: skip
     """Images for which the source is confident, equally many of each class, made from the source alone.
@@ -74,33 +75,33 @@ def synthesise(
         num_classes, shape: of the source; read from a registry model's config where left out.
         steps, lr: of Adam.
         confidence: the least probability of the intended class, in [0, 1].
+        batch_size: how many images are made at once; lower it where memory is short.
         flip: let steps see mirrored images; turn it off for digits and letters.
 
     Returns a part with the intended classes as ``labels`` and the source's logits as ``soft``. Its ``provenance`` says
     whether batch norm statistics were used and how many images stayed below ``confidence``; a warning says so too.
     Source: Yin et al. 2020, without its adaptive term.
     """
-    config = getattr(source, "config", {})
+    config = getattr(source, "config", None)
+    config = config if isinstance(config, dict) else {}
     num_classes = config.get("num_classes") if num_classes is None else num_classes
     shape = config.get("shape") if shape is None else shape
-    for argument, value in (("num_classes", num_classes), ("shape", shape)):
-        if value is None:
-            raise fail(
-                argument, "be given: the source has no config", None, "Pass num_classes=10, shape=(1, 28, 28), say."
-            )
-    assert num_classes is not None and shape is not None
-    for argument, whole in (("n", n), ("num_classes", num_classes), ("steps", steps), ("rounds", rounds)):
-        positive(argument, whole, whole=True)
-    if len(shape) != 3:
-        raise fail("shape", "be (channels, height, width)", tuple(shape), "Write (1, 28, 28), say.")
-    for argument, weight in (("norm_weight", norm_weight), ("variation_weight", variation_weight)):
-        positive(argument, weight, zero=True)
-    positive("square_weight", square_weight, zero=True)
+    if num_classes is None or shape is None:
+        argument = "num_classes" if num_classes is None else "shape"
+        remedy = "Pass num_classes=10, shape=(1, 28, 28), say."
+        raise fail(argument, "be given: the source has no config", None, remedy)
+    _check_numbers(
+        {"n": n, "num_classes": num_classes, "steps": steps, "rounds": rounds, "batch_size": batch_size},
+        {"norm_weight": norm_weight, "variation_weight": variation_weight, "square_weight": square_weight},
+    )
+    positive("jitter", jitter, whole=True, zero=True)
     positive("lr", lr)
     fraction("confidence", confidence)
+    if len(shape) != 3:
+        raise fail("shape", "be (channels, height, width)", tuple(shape), "Write (1, 28, 28), say.")
     place = pick_device(device)
     options = {"steps": steps, "lr": lr, "weights": (norm_weight, variation_weight, square_weight), "jitter": jitter,
-               "flip": flip, "progress": progress}  # fmt: skip
+               "flip": flip, "progress": progress, "batch_size": batch_size}  # fmt: skip
     labels = torch.arange(n, device=place) % num_classes
     with seeded(seed), preserved(source):
         source.to(place)
@@ -113,6 +114,13 @@ def synthesise(
         warnings.warn(f"{weak} of {n} images stayed below confidence {confidence} after {rounds} rounds", stacklevel=2)
     about = {"made_by": "synthesise", "seed": seed, "batch_norm": bool(norms), "below_confidence": weak, **options}
     return Part(images, labels.cpu(), soft=soft, provenance=about)
+
+
+def _check_numbers(counts: dict[str, int], weights: dict[str, float]) -> None:
+    for argument, count in counts.items():
+        positive(argument, count, whole=True)
+    for argument, weight in weights.items():
+        positive(argument, weight, zero=True)
 
 
 def _check_answer(source: nn.Module, classes: int, shape: Sequence[int], device: torch.device) -> None:
@@ -137,7 +145,8 @@ def _rounds(
         if not len(poor):
             break
         wanted = labels[poor] if len(poor) > 1 else labels[poor].repeat(2)  # a batch's variance needs two images
-        made = _invert(source, norms, wanted, shape, options)[: len(poor)]
+        pieces = [_invert(source, norms, some, shape, options) for some in torch.split(wanted, options["batch_size"])]
+        made = torch.cat(pieces)[: len(poor)]
         with torch.no_grad():
             logits = source(made).float()
         chance = logits.softmax(dim=1).gather(1, labels[poor, None]).squeeze(1)

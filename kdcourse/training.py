@@ -13,9 +13,9 @@ from torch import Tensor, nn
 from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 
 from kdcourse._arguments import fail
-from kdcourse._feeds import Batch, Feed, Supervisor, autocast, labelled, open_feed, predict, progress_bar
+from kdcourse._feeds import Adapted, Batch, Feed, Supervisor, autocast, labelled, open_feed, predict, progress_bar
 from kdcourse._settings import Metric, Settings, make_optimizer, make_scheduler, name_of
-from kdcourse.data import NO_LABEL, Splits, augmenter, epoch_seed, pick_device, seed_all, seeded
+from kdcourse.data import NO_LABEL, Part, Splits, augmenter, epoch_seed, pick_device, seed_all, seeded
 from kdcourse.losses import MSE, CrossEntropy, Loss, Plain, Side, SoftTargets, Step, as_loss
 from kdcourse.models import Capture, preserved
 
@@ -91,11 +91,15 @@ class Run:
         """The history as a figure with its alt text; ``.figure`` is matplotlib's."""
         from kdcourse import plots
 
+        if not self.history:
+            raise fail("the run", "have finished an epoch to be drawn", "none", "Mend what made it diverge first.")
         return plots.history(self.history, best_epoch=self.best_epoch)
 
     def __repr__(self) -> str:
         best = "" if self.best_epoch is None else f", best epoch {self.best_epoch}"
-        return f"Run({len(self.history['loss'])} epochs, stopped by {self.stopped_by}{best}, {self.seconds:.1f} s)"
+        return (
+            f"Run({len(self.history.get('loss', []))} epochs, stopped by {self.stopped_by}{best}, {self.seconds:.1f} s)"
+        )
 
 
 def distill(
@@ -196,7 +200,7 @@ def _fit(teacher: nn.Module | None, student: nn.Module, data: Any, val: Any, los
         data = data.train
     with seeded(s.seed), ExitStack() as stack:
         feed = open_feed(data, s.batch_size, device, unpack=s.unpack, augment=augmenter(s.augment), shuffle=True)
-        held = None if val is None else open_feed(val, max(s.batch_size, 512), device, unpack=_if_loader(val, s.unpack))
+        held = None if val is None else _open_val(val, s, device)
         loss = _default_loss(feed) if loss is None else loss
         metric = _metric(s, held, teacher)
         _check_fit(loss, feed, held, teacher, s)
@@ -214,8 +218,10 @@ def _fit(teacher: nn.Module | None, student: nn.Module, data: Any, val: Any, los
         return loop.run()
 
 
-def _if_loader(val: Any, unpack: Any) -> Any:
-    return unpack if hasattr(val, "__iter__") and not isinstance(val, (tuple, list)) else None
+def _open_val(val: Any, s: Settings, device: torch.device) -> Feed:
+    held_as_tensors = isinstance(val, Part) or (isinstance(val, (tuple, list)) and isinstance(val[0], Tensor))
+    unpack = None if held_as_tensors else s.unpack
+    return open_feed(val, max(s.batch_size, 512), device, unpack=unpack, scan=True, name="val")
 
 
 def _default_loss(feed: Feed) -> Loss:
@@ -282,19 +288,18 @@ class _Loop:
         """Prepare loss, optimizer, schedule and cache: everything before the first epoch."""
         s = self.s
         loss = copy.deepcopy(loss).to(self.device)
-        modes = {module: module.training for module in student.modules()}
-        first = next(self.feed.epoch(shuffle=False)).inputs
+        first = next(self.feed.epoch(shuffle=False))
+        self.asks = bool(loss.needs_teacher or loss.teacher_layers)
         seed_all(s.seed)
-        with torch.no_grad():
-            loss.prepare(student.eval(), teacher, first)
-        for module, mode in modes.items():
-            module.training = mode
+        with preserved(student), torch.no_grad():
+            theirs = None if teacher is None else Adapted(teacher, s.forwards()[0])
+            loss.prepare(Adapted(student, self.forward), theirs, first.inputs)
+            self._rehearse(student, loss, first)
         optimizer = make_optimizer(s, student, loss)
         total = None if self.feed.steps is None else s.epochs * self.feed.steps
         self.state = TrainState(student, loss, optimizer, make_scheduler(s, optimizer, total))
         self.state.keep()
         cached = "off: no teacher" if self.supervisor is None else "off: the loss does not ask the teacher"
-        self.asks = bool(loss.needs_teacher or loss.teacher_layers)
         if self.supervisor is not None and self.asks:
             cached = self.supervisor.cache(self.feed, s.cache_mb)
         if self.supervisor is not None and self.held is not None and self.metric[0] == "agreement":
@@ -304,6 +309,16 @@ class _Loop:
             "steps": self.feed.steps, "data": getattr(data, "provenance", {}), "torch": torch.__version__,
         }  # fmt: skip
 
+    def _rehearse(self, student: nn.Module, loss: Loss, batch: Batch) -> None:
+        """The loss on one batch, in eval mode: what cannot work fails here, before the teacher answers everything."""
+        theirs = self.supervisor.answer(self.feed, batch) if self.supervisor is not None else None
+        with self.looking, autocast(self.device, self.s.precision):
+            logits, seen = self.looking.run(lambda: self.forward(student, batch.inputs))
+            loss.total(Step(batch.inputs, batch.labels, Side(logits, seen, student), theirs))
+        if self.metric == ("agreement", None) and (logits.ndim != 2 or logits.shape[1] < 2):
+            raise fail("metric", "be a function where outputs are no classes and val has no labels", "auto",
+                       "Pass (outputs, labels) -> float, or labelled validation data.")  # fmt: skip
+
     def run(self) -> Run:
         """All epochs; the run. However it ends, the student holds the best (else last) finished epoch's weights."""
         try:
@@ -312,6 +327,8 @@ class _Loop:
             self.state.restore()
             self.state.student.eval()
             self.state.optimizer.zero_grad(set_to_none=True)
+            if self.state.optimizer is self.s.optimizer and any(True for _ in self.state.loss.parameters()):
+                self.s.optimizer.param_groups.pop()  # the caller's optimizer goes back without our projections
 
     def _epochs(self) -> str:
         """Train until the end or the plateau; which of the two it was."""
@@ -343,12 +360,17 @@ class _Loop:
         _train_mode(state.student)
         params = [p for group in state.optimizer.param_groups for p in group["params"]]
         steps: list[tuple[int, dict[str, Tensor]]] = []
-        lr = state.optimizer.param_groups[0]["lr"]
+        lr, known = state.optimizer.param_groups[0]["lr"], False
+        needing = [part.name for _, part in state.loss.parts if part.needs_labels]
         for batch in self.feed.epoch(shuffle=True):
             steps.append((batch.size, self._step(batch, params)))
+            known = known or not needing or labelled(batch.labels)
             bar.update()
         if not steps:
             raise fail("data", "yield at least one batch in every epoch", "an empty epoch", "Check the loader.")
+        if not known:
+            raise fail("data", f"have labels for the loss {', '.join(needing)}", "no label in a whole epoch",
+                       "Pass labelled data, or a loss without labels such as SoftTargets(alpha=1.0).")  # fmt: skip
         seen = sum(size for size, _ in steps)
         return {n: sum(size * float(values[n]) for size, values in steps) / seen for n in steps[0][1]} | {"lr": lr}
 
@@ -393,15 +415,15 @@ class _Loop:
     def _validate(self) -> float:
         assert self.held is not None
         self.state.student.eval()
-        name, function = self.metric
-        outputs, labels = predict(
-            self.state.student, self.held, self.device, forward=self.forward, precision=self.s.precision
-        )
-        if name == "agreement" and function is None and self.supervisor is not None:
-            theirs = [self.supervisor.answer(self.held, batch).logits for batch in self.held.epoch(shuffle=False)]
-            return float((outputs.argmax(dim=1) == torch.cat(theirs).argmax(dim=1)).float().mean())
-        assert function is not None
-        return float(function(outputs, labels))
+        function = self.metric[1]
+        held, supervisor, student = self.held, self.supervisor, self.state.student
+        ask: list[Callable[[Batch], Any]] = [lambda batch: self.forward(student, batch.inputs)]
+        if function is None and supervisor is not None:
+            ask.append(lambda batch: supervisor.answer(held, batch).logits)
+        outputs, labels = predict(ask, held, self.device, precision=self.s.precision)
+        if function is None:
+            return float((outputs[0].argmax(dim=1) == outputs[1].argmax(dim=1)).float().mean())
+        return float(function(outputs[0], labels))
 
     def _finish_epoch(self, averages: dict[str, float]) -> None:
         state = self.state
@@ -415,7 +437,8 @@ class _Loop:
         if metric is not None and metric > state.best_metric:
             state.best_metric, state.best_epoch = metric, state.epoch
         if isinstance(self.s.schedule, ReduceLROnPlateau):
-            self.s.schedule.step(averages["loss"] if metric is None else -metric)
+            watched = averages["loss"] if metric is None else -metric  # what should fall
+            self.s.schedule.step(watched if self.s.schedule.mode == "min" else -watched)
         elif isinstance(self.s.schedule, LRScheduler):
             self.s.schedule.step()
         state.epoch += 1

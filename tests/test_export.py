@@ -88,7 +88,7 @@ def test_folders_with_other_contents_are_never_replaced(tmp_path):
         match="path must be a new folder, or one that holds frozen weights and nothing else; got .*thesis.tex",
     ):
         kd.save_frozen(Mine(), tmp_path)
-    with pytest.raises(ValueError, match="path must be a folder"):
+    with pytest.raises(ValueError, match="path must be a folder in folders; got the file"):
         kd.save_frozen(Mine(), tmp_path / "thesis.tex")
     assert (tmp_path / "thesis.tex").read_text() == "years of work"
 

@@ -271,7 +271,11 @@ def test_the_wheel_runs_lesson_00_in_an_empty_folder(tmp_path):
 
 def test_generated_images_are_worth_what_is_recorded():
     """Three seeds, test images: generated within two points of real ones at equal size, noise far below."""
-    rows = json.loads((ROOT / "notebooks/results/00_synthesis.json").read_text())
+    from .bench.synthesis import fingerprint
+
+    record = json.loads((ROOT / "notebooks/results/00_synthesis.json").read_text())
+    assert record["source"] == fingerprint(), "the experiment has changed since: make experiments"
+    rows = record["rows"]
     augmented = [row for row in rows if row["augment"] == "flip-shift"]
     plain = [row for row in rows if row["augment"] is None]
     assert len(augmented) == len(plain) == 3

@@ -188,11 +188,11 @@ def test_the_cache_is_never_used_under_augmentation_or_for_loaders(small, teache
     handle = teacher.register_forward_hook(lambda *a: calls.append(1))
     run = kd.distill(teacher, student, small, epochs=3, **QUIET)
     assert run.config["teacher_cache"].startswith("on")
-    assert len(calls) == 4, "once over the 400 images, whatever the epochs"
+    assert len(calls) == 1 + 4, "one rehearsal, then once over the 400 images, whatever the epochs"
     calls.clear()
     run = kd.distill(teacher, student, small, epochs=3, augment="flip-shift", **QUIET)
     assert run.config["teacher_cache"] == "off: augmented images differ every epoch"
-    assert len(calls) == 12
+    assert len(calls) == 1 + 12
     run = kd.distill(teacher, student, DataLoader(small.train, 100), epochs=1, **QUIET)
     assert "no fixed index" in run.config["teacher_cache"]
     handle.remove()
@@ -207,7 +207,7 @@ def test_augmentation_shows_teacher_and_student_the_same_images(small, teacher, 
     kd.distill(teacher, student, small.train, epochs=1, augment="flip-shift", **QUIET)
     for handle in handles:
         handle.remove()
-    assert len(seen["teacher"]) == 4
+    assert len(seen["teacher"]) == 1 + 4, "one rehearsal, then every step"
     assert all(torch.equal(a, b) for a, b in zip(seen["teacher"], seen["student"], strict=True))
     assert not torch.equal(seen["student"][0], small.train.images[:128])
 
@@ -403,7 +403,7 @@ def test_the_run_shows_itself(small, student):
     run = kd.train(student, small, epochs=2, **QUIET)
     shown = run.plot()
     assert shown.figure.axes
-    assert f"the best accuracy is {max(run.history['val_accuracy']):.4g}" in shown.alt
+    assert f"the best validation accuracy is {max(run.history['val_accuracy']):.4g}" in shown.alt
     assert "val_accuracy" in str(run.history.table())
     assert "<table" in run.history.table()._repr_html_()
     assert repr(run).startswith("Run(2 epochs")
@@ -427,7 +427,7 @@ def test_the_run_shows_itself(small, student):
     ({"loss": kd.losses.Hint({"nope": "block1"})}, r"the student's layer must be a name from named_modules\(\); got 'nope'. It has: normalise, block1"),
     ({"loss": kd.losses.Hint({"block1": "nope"})}, "the teacher's layer must be a name"),
     ({"loss": kd.losses.Hint({"block1": "block2"})}, r"features of block1 and block2 must have equal height and width; got \(128, 4, 14, 14\) and \(128, 8, 7, 7\)"),
-    ({"loss": lambda s, t, y: s}, r"the loss loss must return a scalar tensor; got \(128, 10\). Reduce it with .mean\(\)"),
+    ({"loss": lambda s, t, y: s}, r"the loss custom must return a scalar tensor; got \(128, 10\). Reduce it with .mean\(\)"),
 ])  # fmt: skip
 def test_bad_arguments_are_refused_before_training(small, teacher, student, weights, options, text):
     before = weights(student)
@@ -443,7 +443,7 @@ def test_bad_models_and_data_are_refused(small, teacher, student):
         (lambda: kd.distill(teacher, copy.deepcopy(teacher).requires_grad_(False), small), "student must have a parameter to train"),
         (lambda: kd.distill(teacher, nn.Sequential(teacher.block1, nn.Flatten()), small), "share no parameter with the teacher"),
         (lambda: kd.distill("resnet", student, small), r"teacher and student must be torch.nn.Module"),
-        (lambda: kd.train(student, [1, 2, 3][0]), "data must be Splits, a Part, a DataLoader"),
+        (lambda: kd.train(student, [1, 2, 3][0]), "data must be a Part, a DataLoader, a Dataset or a pair"),
         (lambda: kd.train(student, iter([])), "data must be readable more than once"),
         (lambda: kd.train(student, (small.train.images, small.train.labels[:5])), "labels must have one entry for each of the 400 inputs; got 5"),
         (lambda: kd.train(student, small.train, patience=2), "patience must be left out without validation data"),

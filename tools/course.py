@@ -85,7 +85,9 @@ def colab(file: str) -> str:
 
 def transfer_table() -> str:
     """What generated images are worth, from the recorded experiment: mean test accuracy over its seeds."""
-    rows = json.loads((ROOT / "notebooks/results/00_synthesis.json").read_text())
+    from kdcourse.evaluation import t_interval
+
+    rows = json.loads((ROOT / "notebooks/results/00_synthesis.json").read_text())["rows"]
     lines = ["| teacher's images for a fresh student | with augmentation | without |", "|---|---|---|"]
     for name, shown in (("real", "1,000 real"), ("generated", "1,000 generated"), ("noise", "1,000 of noise")):
         cells = []
@@ -93,6 +95,12 @@ def transfer_table() -> str:
             values = [100 * row[name] for row in rows if row["augment"] == augment]
             cells.append(f"{sum(values) / len(values):.1f} ({min(values):.1f} to {max(values):.1f})")
         lines.append(f"| {shown} | {cells[0]} | {cells[1]} |")
+    ends = []
+    for augment in ("flip-shift", None):
+        paired = [100 * (row["real"] - row["generated"]) for row in rows if row["augment"] == augment]
+        low, high = t_interval(paired)
+        ends.append(f"{sum(paired) / len(paired):+.1f} [{low:+.1f}, {high:+.1f}]")
+    lines.append(f"| real − generated, points | {ends[0]} | {ends[1]} |")
     return "\n".join(lines)
 
 

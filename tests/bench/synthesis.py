@@ -8,7 +8,10 @@ Everything once with augmentation (source and target) and once without; test ima
 """
 
 import argparse
+import hashlib
+import inspect
 import json
+import platform
 import time
 from pathlib import Path
 from typing import Any
@@ -64,8 +67,15 @@ def picture(splits: Any, path: Path) -> None:
     kd.plots.demonstration(rows, splits.classes, finding=finding).save(path)
 
 
+def fingerprint() -> str:
+    """SHA-256 of what decides the result: the experiment's functions and settings."""
+    parts = [inspect.getsource(f) for f in (source_for, transfer_sets, taught)]
+    return hashlib.sha256("".join([*parts, repr((N, STEPS, BATCH, SGD))]).encode()).hexdigest()
+
+
 def main() -> None:
     """All seeds and arms; a table and a file."""
+    started = time.perf_counter()
     parser = argparse.ArgumentParser()
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--out", type=Path)
@@ -87,7 +97,14 @@ def main() -> None:
             rows.append(row)
             print(row, flush=True)
     if args.out:
-        args.out.write_text(json.dumps(rows, indent=1) + "\n")
+        versions = {"torch": torch.__version__, "python": platform.python_version()}
+        record = {
+            "seconds": round(time.perf_counter() - started),
+            "versions": versions,
+            "source": fingerprint(),
+            "rows": rows,
+        }
+        args.out.write_text(json.dumps(record, indent=1) + "\n")
 
 
 if __name__ == "__main__":
