@@ -2,8 +2,8 @@
 
     python tools/course.py [--check]
 
-The frame of a lesson: its first line of navigation, and the set-up cell that all lessons share. ``--check`` writes
-nothing and fails where a file is out of step.
+The frame of a lesson: the line of navigation that opens it, and the set-up cell that all lessons share. ``--check``
+writes nothing and fails where a file is out of step.
 """
 
 import json
@@ -109,7 +109,8 @@ def framed(text: str, lessons: list[dict[str, Any]], at: int) -> str:
     notebook = json.loads(text)
     cells = notebook["cells"]
     first = f"{navigation(lessons, at)} · {colab(lessons[at]['file'])}"
-    cells[0]["source"] = [first]
+    rest = "".join(cells[0]["source"]).partition("\n")[2]
+    cells[0]["source"] = f"{first}\n{rest}".splitlines(keepends=True)
     setup = next(c for c in cells if "setup" in c["metadata"].get("tags", []))
     setup["source"] = SETUP.replace("ADDRESS", address()).strip().splitlines(keepends=True)
     for cell in cells:

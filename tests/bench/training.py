@@ -100,8 +100,8 @@ def beside_plain_loop(splits: Any) -> float:
     ratios = []
     for pair in range(6):
         one, other = (kd.build("cnn", width=8, seed=SEED) for _ in range(2))
-        plain = seconds(lambda one=one: plain_loop(one, splits, 4))
-        ours = seconds(lambda other=other: kd.train(other, splits, epochs=4, seed=SEED, progress=False))
+        plain = seconds(lambda one=one: plain_loop(one, splits, EPOCHS))
+        ours = seconds(lambda other=other: kd.train(other, splits, epochs=EPOCHS, seed=SEED, progress=False))
         same = all(
             torch.equal(a, b) for a, b in zip(one.state_dict().values(), other.state_dict().values(), strict=True)
         )
