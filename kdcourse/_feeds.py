@@ -183,27 +183,26 @@ class Supervisor:
             logits, features = self.captured.run(lambda: self.forward(self.teacher, batch.inputs))
         return Side(logits, features, self.teacher)
 
-    def cache(self, feed: Feed, limit_mb: float) -> str:
-        """Fill the cache for ``feed`` where that is possible; say what was done and why."""
+    def cache(self, feed: Feed, limit_mb: float, *, logits: bool = True) -> str:
+        """Fill the cache for ``feed`` where possible, with what the loss asks for; say what was done."""
         if feed.part is None:
             return "off: a loader's batches have no fixed index"
         if feed.augment is not None:
             return "off: augmented images differ every epoch"
         pieces: list[Side] = []
+        size = 0.0
         for batch in feed.epoch(shuffle=False):
-            pieces.append(self.answer(feed, batch))
-            size = _bytes(pieces[0]) / batch.size * len(feed.part) if len(pieces) == 1 else 0
+            answer = self.answer(feed, batch)
+            pieces.append(answer if logits else Side(None, answer.features))
+            size = size or _bytes(pieces[0]) / batch.size * len(feed.part)
             if size > limit_mb * MB:
                 return f"off: {size / MB:.1f} MB would exceed cache_mb={limit_mb:g}"
-        names = pieces[0].features
+        names = list(pieces[0].features)
         self._cached[id(feed)] = {
-            "logits": _cat([piece.logits for piece in pieces]),
+            "logits": _cat([piece.logits for piece in pieces]) if logits else None,
             "features": {name: torch.cat([piece.features[name] for piece in pieces]) for name in names},
         }
-        kept = ", ".join(["logits", *names])
-        return f"on: {kept}, {_bytes(pieces[0]) / len(pieces[0].logits) * len(feed.part) / MB:.1f} MB" if isinstance(
-            pieces[0].logits, Tensor
-        ) else f"on: {kept}"  # fmt: skip
+        return f"on: {', '.join([*(['logits'] if logits else []), *names])}, {size / MB:.1f} MB"
 
 
 def _cat(values: list[Any]) -> Any:
@@ -214,6 +213,7 @@ def _cat(values: list[Any]) -> Any:
 
 def _bytes(side: Side) -> int:
     logits = list(side.logits.values()) if isinstance(side.logits, Mapping) else [side.logits]
+    logits = [] if side.logits is None else logits
     return sum(value.numel() * value.element_size() for value in [*logits, *side.features.values()])
 
 

@@ -175,7 +175,8 @@ class Loss(nn.Module):
 
     Attributes:
         name: the term's name in a run's history.
-        needs_teacher, needs_labels: whether it reads the teacher's logits, the labels.
+        needs_teacher, needs_labels: whether it needs a teacher, the labels.
+        reads_logits: whether it reads the teacher's logits (a hint reads features only).
         student_layers, teacher_layers: names from ``named_modules()`` that it looks at; ``"name:in"`` enters a layer.
     """
 
@@ -183,6 +184,7 @@ class Loss(nn.Module):
         super().__init__()
         self.name = name
         self.needs_teacher = self.needs_labels = False
+        self.reads_logits = True
         self.student_layers: tuple[str, ...] = ()
         self.teacher_layers: tuple[str, ...] = ()
 
@@ -252,6 +254,7 @@ class Weighted(Loss):
         self.losses = nn.ModuleList(loss for _, loss in parts)
         self.needs_teacher = any(loss.needs_teacher for _, loss in parts)
         self.needs_labels = any(loss.needs_labels for _, loss in parts)
+        self.reads_logits = any(loss.needs_teacher and loss.reads_logits for _, loss in parts)
         self.student_layers = tuple(dict.fromkeys(n for _, loss in parts for n in loss.student_layers))
         self.teacher_layers = tuple(dict.fromkeys(n for _, loss in parts for n in loss.teacher_layers))
 
@@ -379,7 +382,7 @@ class Hint(Loss):
         super().__init__(name)
         if not isinstance(layers, Mapping) or not layers:
             raise fail("layers", "map student layers to teacher layers", layers, 'Write {"block2": "block4"}.')
-        self.layers, self.needs_teacher = dict(layers), True
+        self.layers, self.needs_teacher, self.reads_logits = dict(layers), True, False
         self.student_layers, self.teacher_layers = tuple(layers), tuple(layers.values())
         self.projections = nn.ModuleList()
 

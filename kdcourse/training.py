@@ -301,7 +301,7 @@ class _Loop:
         self.state.keep()
         cached = "off: no teacher" if self.supervisor is None else "off: the loss does not ask the teacher"
         if self.supervisor is not None and self.asks:
-            cached = self.supervisor.cache(self.feed, s.cache_mb)
+            cached = self.supervisor.cache(self.feed, s.cache_mb, logits=loss.reads_logits)
         if self.supervisor is not None and self.held is not None and self.metric[0] == "agreement":
             self.supervisor.cache(self.held, s.cache_mb)
         self.config = s.describe() | {

@@ -198,6 +198,15 @@ def test_the_cache_is_never_used_under_augmentation_or_for_loaders(small, teache
     handle.remove()
 
 
+def test_the_cache_keeps_only_what_the_loss_asks_for(small, teacher, student):
+    hint = kd.losses.Hint({"block2": "block2"})
+    for loss, kept in ((hint, "on: block2, "), (hint + kd.losses.CrossEntropy(), "on: block2, "),
+                       (hint + kd.losses.SoftTargets(), "on: logits, block2, ")):  # fmt: skip
+        run = kd.distill(teacher, student, small, loss=loss, epochs=1, **QUIET)
+        assert run.config["teacher_cache"].startswith(kept)
+        assert run.history["hint"][0] > 0
+
+
 def test_augmentation_shows_teacher_and_student_the_same_images(small, teacher, student):
     seen = {"teacher": [], "student": []}
     handles = [
