@@ -3,6 +3,7 @@ PYTHON ?= python3
 PY := .venv/bin/python
 CPU_INDEX ?=
 QUIET := OMP_NUM_THREADS=1 TQDM_DISABLE=1
+CHECK := $(QUIET) KDCOURSE_RECORDS=check
 NBVAL := $(PY) -m pytest -p no:randomly --nbval --nbval-current-env --nbval-cell-timeout=300 --nbval-sanitize-with tests/sanitize.cfg notebooks
 
 .PHONY: help setup pipeline test test-fast test-portable mutants lab notebooks experiments lint bench teacher course
@@ -17,19 +18,19 @@ setup: .venv/.done ## make .venv from pyproject.toml and constraints.txt
 pipeline: setup  ## the article's four steps on real images
 	@$(PY) -m kdcourse pipeline
 test: setup      ## every test, the notebooks included
-	@$(QUIET) $(PY) -m pytest tests notebooks -n 2 --dist loadscope --nbval --nbval-current-env --nbval-cell-timeout=300 --nbval-sanitize-with tests/sanitize.cfg
+	@$(CHECK) $(PY) -m pytest tests notebooks -n 2 --dist loadscope --nbval --nbval-current-env --nbval-cell-timeout=300 --nbval-sanitize-with tests/sanitize.cfg
 test-fast: setup ## the quick tests, while working
 	@$(QUIET) $(PY) -m pytest tests -n 2 --dist loadscope -m "not slow"
 test-portable: setup ## the notebooks once more, with the plainest instruction set
-	@$(QUIET) ATEN_CPU_CAPABILITY=default ONEDNN_MAX_CPU_ISA=AVX2 $(NBVAL)
+	@$(CHECK) ATEN_CPU_CAPABILITY=default ONEDNN_MAX_CPU_ISA=AVX2 $(NBVAL)
 mutants: setup   ## break the package in named ways; the fast tests must notice each
 	@$(PY) tools/mutants.py
 lab: setup       ## JupyterLab on 00
 	@$(PY) -m jupyterlab notebooks/00_start_here.ipynb
 notebooks: setup course ## run every lesson again and save it
-	@$(QUIET) $(PY) -m jupyter nbconvert --to notebook --execute --inplace --ExecutePreprocessor.record_timing=False notebooks/*.ipynb
+	@$(QUIET) $(PY) -m jupyter nbconvert --to notebook --execute --inplace --ExecutePreprocessor.record_timing=False --ExecutePreprocessor.store_widget_state=False notebooks/*.ipynb
 experiments: setup ## rebuild every recorded result from nothing
-	@$(PY) tests/bench/synthesis.py --out notebooks/results/00_synthesis.json
+	@$(PY) tools/experiments.py
 lint: setup      ## ruff, mypy, import layers, size limits
 	@$(PY) -m ruff check . && $(PY) -m ruff format --check . && $(PY) -m mypy && .venv/bin/lint-imports && $(PY) tools/sizes.py
 bench: setup     ## speed beside what a user would pick instead

@@ -13,7 +13,7 @@ from kdcourse.synthesis import synthesise
 from kdcourse.training import distill, train
 
 if TYPE_CHECKING:
-    from kdcourse import pipeline, plots
+    from kdcourse import pipeline, plots, records, widgets
 
 try:
     __version__ = version("kdcourse")
@@ -22,12 +22,13 @@ except PackageNotFoundError:  # a source tree that was never installed
 
 __all__ = [
     "build", "data", "distill", "evaluate", "evaluation", "export", "load", "load_frozen", "load_teacher", "losses",
-    "models", "pipeline", "plots", "save_frozen", "split", "synthesis", "synthesise", "taylor", "train", "training",
+    "models", "pipeline", "plots", "records", "save_frozen", "split", "synthesis", "synthesise", "taylor", "train",
+    "training", "widgets",
 ]  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:
     """Rooms that cost an import of their own load when they are first used."""
-    if name in ("pipeline", "plots"):
+    if name in ("pipeline", "plots", "records", "widgets"):
         return import_module(f"kdcourse.{name}")
     raise AttributeError(f"module 'kdcourse' has no attribute {name!r}")

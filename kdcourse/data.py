@@ -25,8 +25,9 @@ from torch.utils.data import Dataset
 from kdcourse._arguments import fail, one_of, positive
 
 __all__ = [
-    "NO_LABEL", "ImageData", "Part", "Splits", "augmenter", "batches", "duplicates", "epoch_seed", "few_labels",
-    "flip_shift", "join", "load", "pick_device", "read_idx", "seeded", "shift", "split", "take", "tile", "unlabelled",
+    "NO_LABEL", "ImageData", "Part", "Splits", "augmenter", "batches", "digest", "directions", "duplicates",
+    "epoch_seed", "few_labels", "flip_shift", "join", "load", "near_duplicates", "official_indices", "pick_device",
+    "read_idx", "seeded", "shift", "split", "take", "tile", "unlabelled",
 ]  # fmt: skip
 
 NO_LABEL = -100  # PyTorch's own ignore_index: an image that carries no label in a mixed set
@@ -375,6 +376,11 @@ def _hash(*parts: Tensor) -> str:
     return digest.hexdigest()[:16]
 
 
+def official_indices() -> Tensor:
+    """Where the bundled training images stand among Fashion-MNIST's 60,000. Shape: 10,000."""
+    return torch.tensor(json.loads((ASSETS / "fashion-mnist" / "bundle.json").read_text())["official_train_indices"])
+
+
 def few_labels(part: Part, n: int, seed: int = 0) -> Part:
     """Keep ``n`` labels, balanced over the classes; every other label becomes -100."""
     positive("n", n, whole=True)
@@ -499,12 +505,56 @@ def duplicates(one: Part, other: Part) -> list[tuple[int, int]]:
     """Pairs of positions (in ``one``, in ``other``) whose pixels are equal bit for bit: an exact leak."""
     seen: dict[bytes, list[int]] = {}
     for i, image in enumerate(one.images):
-        seen.setdefault(_digest(image), []).append(i)
-    return [(i, j) for j, image in enumerate(other.images) for i in seen.get(_digest(image), [])]
+        seen.setdefault(digest(image), []).append(i)
+    return [(i, j) for j, image in enumerate(other.images) for i in seen.get(digest(image), [])]
 
 
-def _digest(image: Tensor) -> bytes:
+def digest(image: Tensor) -> bytes:
+    """SHA-256 of an image's pixels."""
     return hashlib.sha256(image.contiguous().numpy().tobytes()).digest()
+
+
+def near_duplicates(one: Part, other: Part, *, share: float = 0.001) -> dict[str, Any]:
+    """Images of ``other`` that lie closer to one of ``one`` than images within ``one`` usually lie to each other.
+
+    Images are averaged over 2 x 2 pixels, centred and scaled to length one, so that brightness and contrast do not
+    count; the distance is 1 - cosine. ``share`` of the images in ``one`` have a neighbour in ``one`` within the
+    ``threshold``, and without a leak about as many of ``other`` have one.
+
+    Returns:
+        ``pairs``: (position in ``one``, in ``other``, distance), the closest first; ``threshold``; and ``p``, the
+        probability of at least so many pairs without a leak (binomial, one-sided). Look at the pairs before you judge.
+    """
+    from scipy.stats import binomtest
+
+    if not isinstance(share, float) or not 0 < share < 1:
+        raise fail("share", "be a fraction between 0 and 1", share, "Leave it out for 0.001.")
+    ours, theirs = directions(one.images), directions(other.images)
+    within = torch.cat([_nearest(ours, ours[at], skip=at)[0] for at in torch.split(torch.arange(len(ours)), 1000)])
+    threshold = float(torch.quantile(within, share))
+    distances, nearest = (
+        torch.cat(v) for v in zip(*[_nearest(ours, rows) for rows in torch.split(theirs, 1000)], strict=True)
+    )
+    close = (distances <= threshold).nonzero().flatten()
+    close = close[distances[close].argsort()]
+    pairs = [(int(nearest[j]), int(j), float(distances[j])) for j in close]
+    p = float(binomtest(len(pairs), len(other), share, alternative="greater").pvalue)
+    return {"pairs": pairs, "threshold": threshold, "p": p}
+
+
+def directions(images: Tensor) -> Tensor:
+    """Images as vectors of length one, without brightness, contrast and detail. N x C x H x W to N x D."""
+    small = torch.nn.functional.avg_pool2d(images, 2, ceil_mode=True).flatten(1)
+    return torch.nn.functional.normalize(small - small.mean(dim=1, keepdim=True))
+
+
+def _nearest(ours: Tensor, rows: Tensor, skip: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    """For each row: the distance to the nearest of ``ours``, and which that is; ``skip``: each row's own place."""
+    cosine = rows @ ours.T
+    if skip is not None:
+        cosine[torch.arange(len(rows)), skip] = -1
+    best, at = cosine.max(dim=1)
+    return (1 - best).clamp(min=0), at
 
 
 def shift(one: Part, other: Part, *, n: int = 1000, seed: int = 0) -> dict[str, float]:

@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from kdcourse._arguments import fail
 from kdcourse.data import ASSETS, pick_device
 from kdcourse.models import Blocks, build
 
-__all__ = ["load_frozen", "load_teacher", "save_frozen"]
+__all__ = ["load_frozen", "load_teacher", "save_frozen", "teacher_indices"]
 
 FORMAT = "kdcourse-frozen-1"
 WEIGHTS, CONFIG = "model.safetensors", "config.json"
@@ -177,3 +177,10 @@ def load_teacher(device: str | torch.device | None = None) -> nn.Module:
     Its recipe, seed, score and time stand in ``kdcourse/assets/teacher/config.json``.
     """
     return load_frozen(ASSETS / "teacher", device=device)
+
+
+def teacher_indices() -> dict[str, Tensor]:
+    """Which of Fashion-MNIST's 60,000 training images trained ("train") and chose ("val") the shipped teacher."""
+    from safetensors.torch import load_file
+
+    return {name: value.long() for name, value in load_file(ASSETS / "teacher-indices.safetensors").items()}

@@ -20,7 +20,7 @@ from kdcourse.models import features
 
 __all__ = [
     "CrossEntropy", "Hint", "LogitMSE", "Loss", "MSE", "Side", "SoftTargets", "Step", "Weighted", "as_loss",
-    "cross_entropy", "hint", "logit_mse", "mse", "soft_targets",
+    "cross_entropy", "hint", "logit_mse", "mse", "soft_targets", "softened_kl",
 ]  # fmt: skip
 
 REDUCTIONS = ("mean", "sum", "none")
@@ -79,6 +79,13 @@ def cross_entropy(
     return _reduce(per_image, reduction)
 
 
+def softened_kl(student_logits: Tensor, teacher_logits: Tensor, temperature: float) -> Tensor:
+    """T^2 KL(softmax(z_t/T) || softmax(z_s/T)), summed over classes. Shapes: N x C, N x C to N (Hinton et al. 2015)."""
+    log_student = F.log_softmax(student_logits / temperature, dim=1)
+    log_teacher = F.log_softmax(teacher_logits / temperature, dim=1)
+    return temperature**2 * (log_teacher.exp() * (log_teacher - log_student)).sum(dim=1)
+
+
 def soft_targets(
     student_logits: Tensor, teacher_logits: Tensor, labels: Tensor | None = None, *, temperature: float = 4.0,
     alpha: float = 0.9, reduction: str = "mean",
@@ -107,10 +114,8 @@ def soft_targets(
         raise fail(
             "labels", "be given where alpha is below 1", None, "Pass labels, or alpha=1.0 to use the teacher only."
         )
-    log_student = F.log_softmax(_full(student_logits) / temperature, dim=1)
-    log_teacher = F.log_softmax(_full(teacher_logits) / temperature, dim=1)
-    kl = (log_teacher.exp() * (log_teacher - log_student)).sum(dim=1)
-    loss = alpha * temperature**2 * _reduce(kl, reduction)
+    kl = softened_kl(_full(student_logits), _full(teacher_logits), temperature)
+    loss = alpha * _reduce(kl, reduction)
     if labels is not None and alpha < 1:
         loss = loss + (1 - alpha) * cross_entropy(student_logits, labels, reduction=reduction)
     return loss

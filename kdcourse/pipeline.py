@@ -31,7 +31,7 @@ from kdcourse.synthesis import synthesise
 from kdcourse.taylor import LayerwiseLoss
 from kdcourse.training import Run, distill, train
 
-__all__ = ["Choice", "Outcome", "Sets", "choose", "design", "distil", "run", "split"]
+__all__ = ["Choice", "Outcome", "Sets", "choose", "design", "distil", "fit", "run", "shares", "split"]
 
 DIRECTIONS = ("small-to-big", "big-to-small")
 SMALL, BIG = 8, 16  # widths of the two cnns: both regimes fit into 90 seconds on two slow cores
@@ -137,7 +137,8 @@ def _good(source: nn.Module, known: Part, val: Part, seed: int) -> Check:
     bar, report = accuracy(linear, val), evaluate(source, val, timed=False)
     assert report.accuracy is not None and report.auc is not None
     lowest = min(r for r in report.recall if r is not None)
-    measured = f"accuracy {report.accuracy:.3f}, lowest recall {lowest:.3f}, AUC {report.auc:.3f}; linear {bar:.3f}"
+    scores = f"accuracy ≈ {report.accuracy:.3f}, lowest recall ≈ {lowest:.3f}, AUC ≈ {report.auc:.3f}"
+    measured = f"{scores}; linear ≈ {bar:.3f}"
     return Check("good: better than a linear model on validation", measured, report.accuracy > bar)
 
 
@@ -186,14 +187,47 @@ def design(
     return taylor * LayerwiseLoss(LAYERS, penalty=penalty) + soft * kept + labels * CrossEntropy()
 
 
-def distil(choice: Choice, sets: Sets, loss: Loss, *, regime: str = "all labels", progress: bool = True) -> Outcome:
+def distil(
+    choice: Choice, sets: Sets, loss: Loss, *, regime: str = "all labels", lr: float | None = None,
+    weight_decay: float | None = None, baseline_lr: float | None = None, baseline_weight_decay: float | None = None,
+    progress: bool = True,
+) -> Outcome:  # fmt: skip
     """Step 4: refine the source on the demonstration set, distil, fine-tune, evaluate against source and baseline.
 
-    The baseline is the same target with the same initial weights, trained on the labels alone, with the same
-    augmentation, batch size, number of gradient steps and learning rate at each of them. Test images are read when
-    everything is trained.
+    Args:
+        choice, sets: of steps 1 and 2.
+        loss: step 3's.
+        regime: the outcome's name.
+        lr, weight_decay: of the distilled target; ``train``'s defaults where left out.
+        baseline_lr, baseline_weight_decay: of the target that learns from the labels alone.
+        progress: show bars.
+
+    Test images are read when everything is trained.
     """
-    seed = choice.seed
+    runs, notes = fit(
+        choice, sets, loss, lr=lr, weight_decay=weight_decay, baseline_lr=baseline_lr,
+        baseline_weight_decay=baseline_weight_decay, progress=progress,
+    )  # fmt: skip
+    learner, alone = runs["distilled"].student, runs["labels only"].student
+    reports = {
+        "source": evaluate(choice.source, sets.test),
+        "distilled target": evaluate(learner, sets.test, teacher=choice.source),
+        "target, labels only": evaluate(alone, sets.test, teacher=choice.source),
+    }
+    versus = compare([learner], [alone], sets.test, seed=choice.seed)
+    return Outcome(regime, choice, sets, runs, reports, versus, notes, shares(runs["distilled"]))
+
+
+def fit(
+    choice: Choice, sets: Sets, loss: Loss, *, lr: float | None = None, weight_decay: float | None = None,
+    baseline_lr: float | None = None, baseline_weight_decay: float | None = None, progress: bool = True,
+) -> tuple[dict[str, Run], dict[str, float | bool | str]]:  # fmt: skip
+    """Step 4's training, test images unread: the runs "distilled", "fine-tuned", "labels only", and notes on them.
+
+    The baseline is the same target with the same initial weights, trained on the labels alone, with the same
+    augmentation, batch size, number of gradient steps and course of the learning rate; each of the two may have a
+    learning rate and a weight decay of its own, so that both can be tuned.
+    """
     common: dict[str, Any] = {"val": sets.val, "seed": choice.seed, "progress": progress}
     notes = _refine(choice, sets, common)
     mixed = kd_data.join(sets.train, kd_data.unlabelled(sets.demonstration))
@@ -201,21 +235,17 @@ def distil(choice: Choice, sets: Sets, loss: Loss, *, regime: str = "all labels"
     for model in (learner, alone):
         model.load_state_dict(choice.target.state_dict())
     common["augment"] = "flip-shift"
-    distilled = distill(choice.source, learner, mixed, loss=loss, epochs=DISTIL_EPOCHS, **common)
-    tuned = _fine_tune(learner, sets, len(mixed), notes, common)
-    epochs = DISTIL_EPOCHS + len(tuned.history["loss"])
-    baseline = _baseline(alone, sets, len(mixed), len(tuned.history["loss"]), common)
+    ours = common | {"weight_decay": weight_decay}
+    distilled = distill(choice.source, learner, mixed, loss=loss, epochs=DISTIL_EPOCHS, lr=lr, **ours)
+    tuned = _fine_tune(learner, sets, len(mixed), notes, ours)
+    length = len(tuned.history["loss"])
+    theirs = common | {"weight_decay": baseline_weight_decay}
+    baseline = _baseline(alone, sets, len(mixed), length, baseline_lr, theirs)
+    notes["target on validation"] = accuracy(learner, sets.val)
+    notes["labels only on validation"] = accuracy(alone, sets.val)
     notes["fine-tuning stopped by"] = tuned.stopped_by
-    notes["gradient steps"] = -(-len(mixed) // 128) * epochs
-    distilled.student = learner
-    reports = {
-        "source": evaluate(choice.source, sets.test),
-        "distilled target": evaluate(learner, sets.test, teacher=choice.source),
-        "target, labels only": evaluate(alone, sets.test, teacher=choice.source),
-    }
-    runs = {"distilled": distilled, "fine-tuned": tuned, "labels only": baseline}
-    versus = compare([learner], [alone], sets.test, seed=seed)
-    return Outcome(regime, choice, sets, runs, reports, versus, notes, _shares(distilled))
+    notes["gradient steps"] = -(-len(mixed) // 128) * (DISTIL_EPOCHS + length)
+    return {"distilled": distilled, "fine-tuned": tuned, "labels only": baseline}, notes
 
 
 def _refine(choice: Choice, sets: Sets, common: dict[str, Any]) -> dict[str, Any]:
@@ -240,10 +270,10 @@ def _fine_tune(learner: nn.Module, sets: Sets, size: int, notes: dict[str, Any],
     return run
 
 
-def _baseline(alone: nn.Module, sets: Sets, size: int, tuned: int, common: dict[str, Any]) -> Run:
+def _baseline(alone: nn.Module, sets: Sets, size: int, tuned: int, lr: float | None, common: dict[str, Any]) -> Run:
     """Labels alone, on the distilled arm's very schedule: both phases, the second as long as that arm's was."""
     rows = kd_data.tile(sets.labelled, size)
-    run = train(alone, rows, epochs=DISTIL_EPOCHS, **common)
+    run = train(alone, rows, epochs=DISTIL_EPOCHS, lr=lr, **common)
     before, weights = accuracy(alone, sets.val), _copy(alone)
     steps = TUNE_EPOCHS * -(-size // 128)
     second = train(alone, rows, epochs=tuned, lr=TUNE_LR, schedule=lambda o, _: CosineAnnealingLR(o, steps), **common)
@@ -258,10 +288,10 @@ def _copy(model: nn.Module) -> dict[str, Tensor]:
     return {name: value.clone() for name, value in model.state_dict().items()}
 
 
-def _shares(run: Run) -> list[tuple[str, float, float]]:
-    """(term, weight, share of the weighted loss in the last epoch)."""
+def shares(run: Run, epoch: int = -1) -> list[tuple[str, float, float]]:
+    """(term, weight, share of the weighted loss in that epoch)."""
     weights = {part.name: weight for weight, part in run.loss.parts}
-    weighted = {name: weight * run.history[name][-1] for name, weight in weights.items()}
+    weighted = {name: weight * run.history[name][epoch] for name, weight in weights.items()}
     return [(name, weights[name], value / sum(weighted.values())) for name, value in weighted.items()]
 
 

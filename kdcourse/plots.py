@@ -15,7 +15,10 @@ from matplotlib.figure import Figure
 from kdcourse._arguments import fail
 from kdcourse._tables import Table
 
-__all__ = ["Shown", "Table", "demonstration", "history", "pipeline", "show", "styled"]
+__all__ = [
+    "Shown", "Table", "areas", "columns", "demonstration", "gallery", "history", "lines", "pipeline", "scatter",
+    "seeds", "show", "styled",
+]  # fmt: skip
 
 # Okabe & Ito's palette (2008) stays distinct under the common colour blindnesses.
 COLOURS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000"]
@@ -151,3 +154,132 @@ def pipeline(
         axis.margins(x=0.25, y=0.3)
         axis.invert_yaxis()
     return show(figure, alt=finding, caption="Validation while training; test accuracy read once at the end.")
+
+
+def gallery(images: Any, titles: Sequence[str], *, finding: str, columns: int = 8, caption: str = "") -> Shown:
+    """Images in a grid, each under its title.
+
+    Args:
+        images: N x H x W or N x 1 x H x W.
+        titles: one an image; may hold line breaks.
+        finding: the alt text.
+        columns: images a row.
+        caption: below the picture.
+    """
+    lines = -(-len(titles) // columns)
+    figure, axes = styled(lines, columns, size=(columns * 1.2, lines * 1.62), squeeze=False)
+    for axis in axes.flat:
+        axis.axis("off")
+    pictures = np.asarray(images).reshape(len(titles), *np.shape(images)[-2:])
+    for axis, image, title in zip(axes.flat, pictures, titles, strict=False):
+        axis.imshow(image, vmin=0, vmax=1)
+        axis.set_title(title, fontsize=8)
+    return show(figure, alt=finding, caption=caption)
+
+
+def seeds(
+    arms: Mapping[str, Sequence[float]], *, unit: str, finding: str, caption: str = "", zero: bool = False
+) -> Shown:
+    """One row an arm: a dot for each seed, a bar at the mean.
+
+    Args:
+        arms: {name: one value a seed}.
+        unit: the label of the axis.
+        finding: the alt text.
+        caption: below the picture.
+        zero: mark zero, for differences.
+    """
+    figure, axis = styled(size=(8, 0.42 * len(arms) + 1))
+    for i, values in enumerate(arms.values()):
+        axis.plot(values, [i] * len(values), "o", alpha=0.6, color=COLOURS[0], markeredgewidth=0)
+        axis.plot([np.mean(values)], [i], "|", markersize=18, markeredgewidth=2.5, color=COLOURS[1])
+        axis.annotate(f"{np.mean(values):.1f}", (max(values), i), (8, -4), textcoords="offset points", fontsize=9)
+    if zero:
+        axis.axvline(0, color="#888", linewidth=1)
+    axis.set(yticks=range(len(arms)), yticklabels=list(arms), xlabel=unit)
+    axis.margins(x=0.1)
+    axis.invert_yaxis()
+    axis.grid(axis="y", visible=False)
+    return show(figure, alt=finding, caption=caption or "A dot a seed; the bar is their mean.")
+
+
+def lines(
+    panels: Mapping[str, Mapping[str, Sequence[float]]], *, x: Sequence[float] | None = None, xlabel: str, ylabel: str,
+    finding: str, caption: str = "", log: bool = False,
+) -> Shown:  # fmt: skip
+    """Curves in one or more panels side by side.
+
+    Args:
+        panels: {title: {name: values}}.
+        x: the places of the values; 1, 2, … by default.
+        xlabel, ylabel: of the axes.
+        finding: the alt text.
+        caption: below the picture.
+        log: a logarithmic x axis.
+    """
+    figure, axes = styled(1, len(panels), size=(5.2 * len(panels) if len(panels) > 1 else 7, 3.3), squeeze=False)
+    for axis, (title, curves) in zip(axes[0], panels.items(), strict=True):
+        for name, values in curves.items():
+            axis.plot(range(1, len(values) + 1) if x is None else x, values, marker=".", label=name)
+        axis.set(title=title, xlabel=xlabel, ylabel=ylabel, xscale="log" if log else "linear")
+        axis.legend(frameon=False, fontsize=8)
+    return show(figure, alt=finding, caption=caption)
+
+
+def scatter(
+    points: Mapping[str, tuple[float, float]], *, xlabel: str, ylabel: str, finding: str, caption: str = ""
+) -> Shown:
+    """Named points over a logarithmic x axis.
+
+    Args:
+        points: {name: (x, y)}.
+        xlabel, ylabel: of the axes.
+        finding: the alt text.
+        caption: below the picture.
+    """
+    figure, axis = styled(size=(7, 3.6))
+    for name, (x, y) in points.items():
+        axis.plot([x], [y], "o", color=COLOURS[0])
+        axis.annotate(name, (x, y), (7, -9), textcoords="offset points", fontsize=8)
+    axis.set(xlabel=xlabel, ylabel=ylabel, xscale="log")
+    axis.margins(x=0.2, y=0.15)
+    return show(figure, alt=finding, caption=caption)
+
+
+def columns(
+    panels: Mapping[str, Mapping[str, float]], *, ylabel: str, finding: str, caption: str = "", log: bool = False
+) -> Shown:
+    """Columns in one or more panels side by side, each with its number on top.
+
+    Args:
+        panels: {title: {name: value}}.
+        ylabel: of the first panel.
+        finding: the alt text.
+        caption: below the picture.
+        log: a logarithmic y axis.
+    """
+    figure, axes = styled(1, len(panels), size=(10, 3.1), squeeze=False)
+    for axis, (title, values) in zip(axes[0], panels.items(), strict=True):
+        few = len(values) < 5
+        drawn = axis.bar(list(values), list(values.values()), color=COLOURS[: len(values)] if few else COLOURS[0])
+        axis.bar_label(drawn, fmt="{:,.3g}", fontsize=8 if few else 6)
+        axis.set(title=title, yscale="log" if log else "linear")
+        axis.tick_params(axis="x", labelsize=8, rotation=0 if few else 60)
+        axis.margins(y=0.15)
+        axis.grid(axis="x", visible=False)
+    axes[0, 0].set_ylabel(ylabel)
+    return show(figure, alt=finding, caption=caption)
+
+
+def areas(sizes: Mapping[str, float], *, finding: str, caption: str = "") -> Shown:
+    """Squares whose areas are in proportion, side by side on one ground."""
+    figure, axis = styled(size=(6, 2.8))
+    left = 0.0
+    for colour, (name, size) in zip(COLOURS, sizes.items(), strict=False):
+        side = size**0.5
+        axis.add_patch(mpl.patches.Rectangle((left, 0), side, side, color=colour))
+        axis.annotate(f"{name}\n{size:,.0f}", (left + side / 2, 0), (0, -28), textcoords="offset points", ha="center")
+        left += 1.35 * side + 0.2 * max(sizes.values()) ** 0.5
+    axis.set(xlim=(-0.05 * left, left), ylim=(0, 1.02 * max(sizes.values()) ** 0.5), aspect="equal")
+    axis.axis("off")
+    return show(figure, alt=finding, caption=caption)

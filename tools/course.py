@@ -12,6 +12,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from glossary import linked
+
 try:
     import tomllib
 except ModuleNotFoundError:  # Python 3.10
@@ -61,6 +63,13 @@ def navigation(lessons: list[dict[str, Any]], at: int) -> str:
     return f"{before} · [map](00_start_here.ipynb#The-map) · {after}"
 
 
+def about(lesson: dict[str, Any]) -> str:
+    """Minutes, difficulty and prerequisites, in words."""
+    minutes = "one minute" if lesson["minutes"] == 1 else f"{lesson['minutes']} minutes"
+    needs = ", ".join(f"lesson {n}" for n in lesson["prerequisites"]) or "a little PyTorch"
+    return f"{minutes.capitalize()} on two CPU cores · {lesson['difficulty']} · needs: {needs}"
+
+
 def between(text: str, name: str, inside: str) -> str:
     """``text`` with ``inside`` between the markers of that name."""
     begin, end = f"<!-- {name}: made by tools/course.py -->", f"<!-- end of {name} -->"
@@ -108,15 +117,23 @@ def framed(text: str, lessons: list[dict[str, Any]], at: int) -> str:
     """A notebook's JSON with its frame, and 00's map, up to date."""
     notebook = json.loads(text)
     cells = notebook["cells"]
-    first = f"{navigation(lessons, at)} · {colab(lessons[at]['file'])}"
-    rest = "".join(cells[0]["source"]).partition("\n")[2]
-    cells[0]["source"] = f"{first}\n{rest}".splitlines(keepends=True)
-    setup = next(c for c in cells if "setup" in c["metadata"].get("tags", []))
-    setup["source"] = SETUP.replace("ADDRESS", address()).strip().splitlines(keepends=True)
+    lesson, first = lessons[at], "".join(cells[0]["source"])
+    rest = r"\n*(?:\n\n[^\n]* · needs: [^\n]*|\n\nmeta)?\s*\Z"
+    body = re.search(r"^# .*?\n\n(.*?)" + rest, first, re.DOTALL | re.MULTILINE)
+    if body is None:
+        raise SystemExit(f"{lesson['file']}: the first cell needs a title")
+    line = f"{navigation(lessons, at)} · {colab(lesson['file'])}"
+    title = f"# {lesson['file'][:2]} · {lesson['title']}"
+    cells[0]["source"] = f"{line}\n\n{title}\n\n{body[1]}\n\n{about(lesson)}".splitlines(keepends=True)
     for cell in cells:
         source = "".join(cell["source"])
         if "<!-- map:" in source:
             cell["source"] = between(source, "map", table(lessons, "")).splitlines(keepends=True)
+    texts = linked(["".join(c["source"]) for c in cells if c["cell_type"] == "markdown"])
+    for cell in (c for c in cells if c["cell_type"] == "markdown"):
+        cell["source"] = texts.pop(0).splitlines(keepends=True)
+    setup = next(c for c in cells if "setup" in c["metadata"].get("tags", []))
+    setup["source"] = SETUP.replace("ADDRESS", address()).strip().splitlines(keepends=True)
     return json.dumps(notebook, indent=1, ensure_ascii=False) + "\n"
 
 

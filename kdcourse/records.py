@@ -1,0 +1,346 @@
+"""What we found: recorded experiments, and rulings on the article's claims.
+
+A lesson shows its experiment as a function and hands it to ``experiment``, which draws the rows from
+``notebooks/results/NN_name.json``, trains one of them again, live, and refuses a file that another function made.
+``make experiments`` (``KDCOURSE_RECORDS=rebuild``) makes the files.
+"""
+
+import functools
+import inspect
+import io
+import json
+import math
+import os
+import platform
+import re
+import statistics
+import time
+import tokenize
+import types
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from kdcourse._arguments import fail, one_of
+from kdcourse._tables import CELL
+from kdcourse.evaluation import t_interval
+
+try:
+    import tomllib
+except ModuleNotFoundError:  # Python 3.10
+    import tomli as tomllib  # type: ignore[no-redef,import-not-found,unused-ignore]
+
+__all__ = ["Paired", "Record", "Ruling", "claims", "experiment", "fingerprint", "folder", "rule"]
+
+VERDICTS = ("held", "failed", "unclear")
+MODES = ("read", "rebuild", "check")  # check: compare with what is recorded, write nothing
+
+
+# ---------------------------------------------------------------- where the files lie
+
+
+def folder() -> Path:
+    """The folder of claims.toml and results/: the notebook's own, the source tree's, or the package's copy."""
+    here = Path(__file__).parent
+    for place in (Path.cwd(), here.parent / "notebooks", here / "notebooks"):
+        if (place / "claims.toml").is_file():
+            return place
+    raise FileNotFoundError("claims.toml lies neither beside the notebook nor in the installed kdcourse. Reinstall it.")
+
+
+def _mode() -> str:
+    return one_of("KDCOURSE_RECORDS", os.environ.get("KDCOURSE_RECORDS", "read"), MODES)
+
+
+def _write(path: Path, value: Any) -> None:
+    text = json.dumps(value, indent=1, ensure_ascii=False) + "\n"
+    if not path.is_file() or path.read_text(encoding="utf-8") != text:
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+
+
+# ---------------------------------------------------------------- experiments
+
+
+@dataclass(frozen=True)
+class Paired:
+    """A paired difference, seed by seed: its mean, its 95% interval over seeds (Student's t), the differences."""
+
+    difference: float
+    interval: tuple[float, float]
+    per_seed: list[float]
+
+    @property
+    def resolved(self) -> bool:
+        """Whether the interval leaves out zero."""
+        return not self.interval[0] <= 0 <= self.interval[1]
+
+    def text(self, scale: float = 100) -> str:
+        """The difference in points with its interval; trained numbers carry a ≈."""
+        mean, low, high = (scale * value for value in (self.difference, *self.interval))
+        return f"≈ {mean:+.2f} [≈ {low:+.2f}, ≈ {high:+.2f}]" + ("" if self.resolved else ", not resolved")
+
+
+@dataclass(frozen=True)
+class Record:
+    """An experiment's rows, one a setting and seed, each the setting, the seed, and what the function returned.
+
+    Attributes:
+        name: NN_name.
+        rows: in the order of settings, then seeds.
+        seconds: what all rows took together, on one thread.
+        versions: of Python and torch.
+        live: the row that was run again here; None while rebuilding.
+    """
+
+    name: str
+    rows: list[dict[str, Any]]
+    seconds: float
+    versions: dict[str, str]
+    live: dict[str, Any] | None = None
+
+    def where(self, **setting: Any) -> list[dict[str, Any]]:
+        """The rows that have these values."""
+        found = [row for row in self.rows if all(row.get(name) == value for name, value in setting.items())]
+        if not found:
+            raise fail("setting", f"be one of {self.name}'s", setting, f"A row has: {', '.join(self.rows[0])}.")
+        return found
+
+    def values(self, key: str, **setting: Any) -> list[Any]:
+        """``key`` of the rows that have these values, seed by seed."""
+        return [row[key] for row in sorted(self.where(**setting), key=lambda row: row["seed"])]
+
+    def mean(self, key: str, **setting: Any) -> float:
+        """The mean over seeds."""
+        return statistics.fmean(self.values(key, **setting))
+
+    def paired(self, key: str, ours: Mapping[str, Any], theirs: Mapping[str, Any], *, minus: str = "") -> Paired:
+        """``key`` of ours minus ``key`` (or ``minus``) of theirs, seed by seed."""
+        pairs = zip(self.values(key, **ours), self.values(minus or key, **theirs), strict=True)
+        differences = [float(a) - float(b) for a, b in pairs]
+        return Paired(statistics.fmean(differences), t_interval(differences), differences)
+
+    def best(self, key: str, by: str | Sequence[str], names: Sequence[str]) -> list[dict[str, Any]]:
+        """For each value of ``by``: the setting (its ``names``) with the highest mean of ``key`` over seeds."""
+        by = [by] if isinstance(by, str) else list(by)
+        found: dict[tuple[Any, ...], dict[str, Any]] = {}
+        for row in self.rows:
+            group, setting = tuple(row[name] for name in by), {name: row[name] for name in names}
+            now = found.get(group)
+            if now is None or self.mean(key, **_of(by, group), **setting) > self.mean(key, **_of(by, group), **now):
+                found[group] = setting
+        return [{**_of(by, group), **setting} for group, setting in found.items()]
+
+
+def _of(names: Sequence[str], values: Sequence[Any]) -> dict[str, Any]:
+    return dict(zip(names, values, strict=True))
+
+
+def experiment(
+    name: str,
+    function: Callable[..., Mapping[str, Any]],
+    *,
+    settings: Sequence[Mapping[str, Any]],
+    seeds: Sequence[int],
+    live: Mapping[str, Any] | None = None,
+    tolerance: Mapping[str, float] | None = None,
+) -> Record:
+    """Every setting with every seed: ``function(seed, **setting) -> dict`` of numbers, texts and lists.
+
+    Args:
+        name: "NN_name": the lesson's number and a name; the file is notebooks/results/NN_name.json.
+        function: shown in the lesson. Its source, and that of the notebook's functions and constants it uses, decide
+            whether the recorded rows are still its own.
+        settings: keyword arguments, one mapping a row.
+        seeds: each setting is run with each.
+        live: the setting (with "seed") that a lesson runs again; None runs nothing.
+        tolerance: {key: largest absolute difference} between the live row and the recorded one.
+
+    Raises:
+        RuntimeError: the file is missing or another function made it (``make experiments`` mends that).
+        AssertionError: the live row is further from the recorded one than the tolerance allows.
+    """
+    if not re.fullmatch(r"\d\d_[a-z_]+", name):
+        raise fail("name", "be a lesson's number and a name, NN_name", name, "Write 01_few_labels, say.")
+    if (live is None) != (tolerance is None):
+        raise fail("live and tolerance", "be given together", (live, tolerance), "Give both, or neither.")
+    path, source = folder() / "results" / f"{name}.json", fingerprint(function, settings, seeds)
+    if _mode() == "rebuild":
+        return _rebuild(name, function, settings, seeds, path, source)
+    if not path.is_file():
+        raise RuntimeError(f"{name} has no recorded rows ({path.name} is missing). Run make experiments.")
+    saved = json.loads(path.read_text(encoding="utf-8"))
+    if saved["source"] != source:
+        raise RuntimeError(f"{name}: the function or its settings changed after it was recorded. Run make experiments.")
+    record = Record(name, saved["rows"], saved["seconds"], saved["versions"])
+    if live is None or tolerance is None:
+        return record
+    return Record(name, record.rows, record.seconds, record.versions, _live(record, function, live, tolerance))
+
+
+def _live(
+    record: Record, function: Callable[..., Mapping[str, Any]], live: Mapping[str, Any], tolerance: Mapping[str, float]
+) -> dict[str, Any]:
+    (recorded,) = record.where(**live)
+    found = {**live, **_run(function, live)}
+    for key, allowed in tolerance.items():
+        difference = abs(found[key] - recorded[key])
+        text = f"{record.name}: {key} came out as {found[key]:.4g} here and was recorded as {recorded[key]:.4g}"
+        assert difference <= allowed, f"{text}; they may differ by {allowed:g}."
+    return found
+
+
+def _run(function: Callable[..., Mapping[str, Any]], setting: Mapping[str, Any]) -> dict[str, Any]:
+    seed = setting["seed"]
+    return dict(function(seed, **{name: value for name, value in setting.items() if name != "seed"}))
+
+
+def _rebuild(
+    name: str, function: Callable[..., Mapping[str, Any]], settings: Sequence[Mapping[str, Any]],
+    seeds: Sequence[int], path: Path, source: str,
+) -> Record:  # fmt: skip
+    """Run all; what an interrupted rebuild of the same source had finished is not run twice."""
+    unfinished = path.with_suffix(".partial")
+    lines = unfinished.read_text(encoding="utf-8").splitlines() if unfinished.is_file() else []
+    done = [json.loads(line) for line in lines[1:]] if lines and lines[0] == source else []
+    path.parent.mkdir(exist_ok=True)
+    unfinished.write_text("\n".join([source, *map(json.dumps, done), ""]), encoding="utf-8")
+    wanted = [{**setting, "seed": seed} for setting in settings for seed in seeds]
+    for setting in wanted[len(done) :]:
+        started = time.perf_counter()
+        row = {**setting, **_run(function, setting)}
+        row["seconds"] = round(time.perf_counter() - started, 2)
+        done.append(row)
+        with unfinished.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(row) + "\n")
+        print(f"{name} {len(done)}/{len(wanted)} {setting} {row['seconds']:.0f} s", flush=True)
+    versions = {"python": platform.python_version(), "torch": torch.__version__.partition("+")[0]}
+    seconds = round(math.fsum(row["seconds"] for row in done), 1)
+    _write(path, {"name": name, "seconds": seconds, "versions": versions, "source": source, "rows": done})
+    unfinished.unlink()
+    return Record(name, done, seconds, versions)
+
+
+# ---------------------------------------------------------------- whose rows are these?
+
+
+def fingerprint(function: Callable[..., Any], settings: Sequence[Mapping[str, Any]], seeds: Sequence[int]) -> str:
+    """SHA-256 of what decides the rows: the function, all it uses from its own notebook, the settings, the seeds.
+
+    Comments and white space do not count; functions and plain constants that it names are followed.
+    """
+    seen: dict[str, str] = {}
+    _follow(function, seen)
+    parts = [f"{name}={text}" for name, text in sorted(seen.items())]
+    parts.append(json.dumps([dict(setting) for setting in settings], sort_keys=True))
+    parts.append(json.dumps(list(seeds)))
+    return sha256("\n".join(parts).encode()).hexdigest()
+
+
+def _follow(function: Callable[..., Any], seen: dict[str, str]) -> None:
+    function = inspect.unwrap(function)
+    if isinstance(function, functools.partial) or not isinstance(function, types.FunctionType):
+        raise fail("function", "be a plain function", type(function).__name__, "Define it with def.", TypeError)
+    seen[function.__name__] = _bare(inspect.getsource(function))
+    for name in sorted(_names(function.__code__)):
+        value = function.__globals__.get(name)
+        if name in seen or name not in function.__globals__:
+            continue
+        if callable(value) and isinstance(inspect.unwrap(value), types.FunctionType):
+            if value.__module__ == function.__module__:
+                _follow(value, seen)
+        elif isinstance(value, (bool, int, float, str, list, tuple, dict)):
+            seen[name] = repr(value)
+
+
+def _names(code: types.CodeType) -> set[str]:
+    inner = [c for c in code.co_consts if isinstance(c, types.CodeType)]
+    return set(code.co_names).union(*(_names(c) for c in inner))
+
+
+def _bare(source: str) -> str:
+    """The source without comments and white space."""
+    tokens = tokenize.generate_tokens(io.StringIO(inspect.cleandoc("\n" + source)).readline)
+    return re.sub(r"\s+", "", "".join(token.string for token in tokens if token.type != tokenize.COMMENT))
+
+
+# ---------------------------------------------------------------- rulings
+
+
+def claims() -> list[dict[str, Any]]:
+    """The article's claims in our words: ``row``, ``claim``, ``lesson`` (a list of numbers)."""
+    found: list[dict[str, Any]] = tomllib.loads((folder() / "claims.toml").read_text(encoding="utf-8"))["claim"]
+    return found
+
+
+@dataclass(frozen=True)
+class Ruling:
+    """A claim of the article, what was measured, the verdict, and what the field does; shows as a small table."""
+
+    row: int
+    claim: str
+    measured: str
+    verdict: str
+    field: str
+    source: str
+    lesson: str = ""
+
+    def lines(self) -> list[tuple[str, str]]:
+        """(title, text) pairs."""
+        return [
+            (f"The article ({self.row})", self.claim),
+            ("We measured", self.measured),
+            ("Verdict", self.verdict),
+            ("The field", f"{self.field} ({self.source})"),
+        ]
+
+    def __repr__(self) -> str:
+        return "\n".join(f"{title}: {text}" for title, text in self.lines())
+
+    def _repr_html_(self) -> str:
+        cell = f"text-align:left;vertical-align:top;{CELL}"
+        rows = [
+            f'<tr><th scope="row" style="white-space:nowrap;{cell}">{escape(title)}</th>'
+            f'<td style="{cell}">{escape(text)}</td></tr>'
+            for title, text in self.lines()
+        ]
+        return f'<table style="border-collapse:collapse;max-width:60em">{"".join(rows)}</table>'
+
+
+def rule(row: int, *, lesson: str, measured: str, verdict: str, field: str, source: str) -> Ruling:
+    """Rule on a claim of the article; the last expression of a cell shows the ruling.
+
+    Args:
+        row: the claim's number in claims.toml.
+        lesson: the number of the lesson that rules, which claims.toml names for this row.
+        measured: a text made from values that the lesson's cells computed; trained numbers carry a ≈.
+        verdict: "held", "failed" or "unclear".
+        field: what the field does.
+        source: authors and year.
+
+    Writes ``results/NN_claims.json``; with ``KDCOURSE_RECORDS=check`` it writes nothing and fails where the recorded
+    verdict is another.
+    """
+    known = {claim["row"]: claim for claim in claims()}
+    if row not in known:
+        raise fail("row", f"be one of {min(known)} to {max(known)}", row, "See claims.toml.")
+    if lesson not in known[row]["lesson"]:
+        named = ", ".join(known[row]["lesson"])
+        raise fail("lesson", f"be one that rules on row {row}: {named}", lesson, "See claims.toml.")
+    one_of("verdict", verdict, VERDICTS)
+    ruling = Ruling(row, known[row]["claim"], measured, verdict, field, source, lesson)
+    path = folder() / "results" / f"{lesson}_claims.json"
+    saved = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else []
+    entry = {"row": row, "measured": measured, "verdict": verdict, "field": field, "source": source}
+    if _mode() == "check":
+        recorded = [other["verdict"] for other in saved if other["row"] == row]
+        assert recorded == [verdict], f"row {row}: {verdict} here, {recorded} on record. Run make notebooks."
+    elif os.access(path.parent, os.W_OK):
+        others = [other for other in saved if other["row"] != row]
+        _write(path, sorted([*others, entry], key=lambda other: int(other["row"])))
+    return ruling

@@ -1,0 +1,223 @@
+"""Live controls over real models: labelled, worked by mouse and keyboard, redrawn within 100 ms.
+
+A picture is an ``<img>`` with alt text, drawn as SVG on its own background, so that it reads in both themes.
+"""
+
+import base64
+import io
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from html import escape
+from typing import Any
+
+import ipywidgets
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from kdcourse._arguments import fail
+from kdcourse.data import Part
+from kdcourse.losses import Loss
+from kdcourse.models import preserved
+from kdcourse.plots import COLOURS
+
+__all__ = ["Live", "Picture", "degrade", "live", "shares", "temperature"]
+
+FONT = 'font-family="DejaVu Sans, Verdana, sans-serif" font-size="12" fill="#222"'
+
+
+@dataclass(frozen=True)
+class Picture:
+    """An SVG drawing of this width and height, and what it shows in words."""
+
+    body: str
+    width: float
+    height: float
+    alt: str
+
+    def html(self) -> str:
+        """The picture as ``<img>``."""
+        size = f'width="{self.width:.0f}" height="{self.height:.0f}"'
+        svg = f'<svg xmlns="http://www.w3.org/2000/svg" {size}><rect width="100%" height="100%" fill="white"/>'
+        data = base64.b64encode(f"{svg}<g {FONT}>{self.body}</g></svg>".encode()).decode()
+        return f'<img src="data:image/svg+xml;base64,{data}" alt="{escape(self.alt)}" {size}>'
+
+
+class Live:
+    """A picture below its controls. ``.controls`` are ipywidgets by name; ``.picture`` holds the HTML."""
+
+    def __init__(self, draw: Callable[..., Picture], controls: Mapping[str, Any]) -> None:
+        self.draw, self.controls = draw, dict(controls)
+        self.picture = ipywidgets.HTML()
+        for control in self.controls.values():
+            control.style.description_width = "initial"
+            control.layout.width = "32em"
+            control.observe(lambda change: self.redraw(), "value")
+        self.redraw()
+        self.view = ipywidgets.VBox([*self.controls.values(), self.picture])
+
+    def redraw(self) -> None:
+        """Draw for the controls' present values."""
+        self.picture.value = self.draw(**{name: control.value for name, control in self.controls.items()}).html()
+
+    def _repr_mimebundle_(self, **options: Any) -> Any:
+        return self.view._repr_mimebundle_(**options)
+
+
+def live(draw: Callable[..., Picture], **controls: Any) -> Live:
+    """Redraw ``draw(**values) -> Picture`` whenever one of the controls (ipywidgets with a description) moves."""
+    unlabelled = [name for name, control in controls.items() if not control.description]
+    if unlabelled or not controls:
+        raise fail("controls", "each have a description", unlabelled or "none", "Write description='temperature'.")
+    return Live(draw, controls)
+
+
+# ---------------------------------------------------------------- drawing
+
+
+def text(x: float, y: float, words: str, anchor: str = "start", weight: str = "normal") -> str:
+    """Words at a point; ``anchor``: start, middle or end."""
+    return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" font-weight="{weight}">{escape(words)}</text>'
+
+
+def bars(
+    x: float, y: float, title: str, values: Sequence[float], *, limits: tuple[float, float], width: float = 190,
+    digits: int = 2, colour: str = COLOURS[0],
+) -> str:  # fmt: skip
+    """Horizontal bars from zero, one a row of 18 pixels, each with its number beside it."""
+    low, high = limits
+    zero, scale = x + width * -low / (high - low), width / (high - low)
+    rows = [text(x, y - 8, title, weight="bold")]
+    for i, value in enumerate(values):
+        top, reach = y + 18 * i, float(np.clip(value, low, high)) * scale
+        rows.append(f'<rect x="{min(zero, zero + reach):.1f}" y="{top + 2:.1f}" width="{abs(reach):.1f}" height="13" ')
+        rows.append(f'fill="{colour}"/>' + text(x + width + 6, top + 13, f"{value:.{digits}f}"))
+    return "".join(rows)
+
+
+def bitmap(image: Tensor, x: float, y: float, size: float) -> str:
+    """One greyscale image, H x W or 1 x H x W in [0, 1], as a picture in the picture."""
+    from matplotlib.image import imsave
+
+    file = io.BytesIO()
+    imsave(file, image.detach().reshape(image.shape[-2:]).numpy(), cmap="gray", vmin=0, vmax=1, format="png")
+    data = base64.b64encode(file.getvalue()).decode()
+    place = f'x="{x:.1f}" y="{y:.1f}" width="{size:.1f}" height="{size:.1f}" style="image-rendering:pixelated"'
+    return f'<image href="data:image/png;base64,{data}" {place}/>'
+
+
+def column_chart(x: float, y: float, stacks: Mapping[str, Sequence[float]], *, width: float, height: float) -> str:
+    """Columns, one an epoch, each stacked from shares that sum to one."""
+    n = len(next(iter(stacks.values())))
+    below, parts = np.zeros(n), list[str]()
+    for colour, values in zip(COLOURS, stacks.values(), strict=False):
+        for i, value in enumerate(values):
+            top = y + height * (1 - below[i] - value)
+            size = f'width="{0.8 * width / n:.1f}" height="{height * value:.1f}"'
+            parts.append(f'<rect x="{x + i * width / n:.1f}" y="{top:.1f}" {size} fill="{colour}"/>')
+        below += np.asarray(values)
+    for i in range(n):
+        parts.append(text(x + (i + 0.4) * width / n, y + height + 16, str(i), "middle"))
+    return "".join(parts)
+
+
+# ---------------------------------------------------------------- the lessons' controls
+
+
+def temperature(logits: Tensor, images: Tensor, labels: Tensor, classes: Sequence[str]) -> Live:
+    """Temperature against logits, probabilities and entropy, for a model's real answers.
+
+    Args:
+        logits: N x C, one row an image to choose from.
+        images: N x 1 x H x W.
+        labels: N integers.
+        classes: the C names.
+    """
+    if len(logits) != len(images) or logits.shape[1] != len(classes):
+        shapes = f"{tuple(logits.shape)}, {len(images)} images, {len(classes)} classes"
+        raise fail("logits", "be N x C for N images and C classes", shapes, "Pass the answers to these very images.")
+
+    def draw(image: int, temperature: float) -> Picture:
+        z = logits[image].double()
+        p = (z / temperature).softmax(dim=0)
+        entropy = float(-(p * p.clamp(min=1e-300).log()).sum())
+        names = [text(306, 64 + 18 * i, name, "end") for i, name in enumerate(classes)]
+        bound = float(logits.abs().max()) / 1.0
+        body = bitmap(images[image], 20, 60, 140) + text(90, 220, f"labelled {classes[int(labels[image])]}", "middle")
+        body += "".join(names) + bars(316, 51, "logits", z.tolist(), limits=(-bound, bound), digits=1)
+        body += bars(570, 51, f"softmax(logits / {temperature:g})", p.tolist(), limits=(0, 1), colour=COLOURS[1])
+        body += text(570, 253, f"entropy {entropy:.2f} nats of at most {np.log(len(z)):.2f}")
+        first = int(p.argmax())
+        alt = f"Temperature {temperature:g}: {classes[first]} {p[first]:.2f}, entropy {entropy:.2f} nats."
+        return Picture(body, 820, 268, alt)
+
+    pictured = [(f"{i + 1}: {classes[int(label)]}", i) for i, label in enumerate(labels)]
+    slider = ipywidgets.FloatLogSlider(
+        value=1.0, base=10, min=-1, max=1.5, step=0.05, description="temperature T", readout_format=".2f"
+    )
+    return live(draw, image=ipywidgets.Dropdown(options=pictured, description="image"), temperature=slider)
+
+
+CHANGES: dict[str, Callable[[Tensor, float], Tensor]] = {
+    "blur": lambda x, s: torch.lerp(x, F.avg_pool2d(x, 7, stride=1, padding=3), s),
+    "inversion": lambda x, s: torch.lerp(x, 1 - x, s),
+    "darkness": lambda x, s: x * (1 - s),
+    "shift to the right": lambda x, s: torch.roll(x, round(8 * s), dims=3),
+}
+
+
+def degrade(model: nn.Module, part: Part, *, shown: int = 6) -> Live:
+    """How far images may move away from those that trained ``model`` before its accuracy falls.
+
+    Args:
+        model: answers all images of ``part`` anew at each move; 300 are answered in some 10 ms by a small cnn.
+        part: labelled images.
+        shown: how many of them to show.
+    """
+
+    def draw(change: str, strength: float) -> Picture:
+        images = CHANGES[change](part.images, strength)
+        with preserved(model), torch.no_grad():
+            right = model(images).argmax(dim=1) == part.labels
+        score = float(right.float().mean())
+        body = "".join(bitmap(image, 10 + 96 * i, 10, 88) for i, image in enumerate(images[:shown]))
+        said = ["right" if ok else "wrong" for ok in right[:shown]]
+        body += "".join(text(54 + 96 * i, 114, word, "middle") for i, word in enumerate(said))
+        body += bars(20 + 96 * shown, 60, f"accuracy on {len(part)} images", [score], limits=(0, 1), digits=3)
+        alt = f"{change.capitalize()} at strength {strength:.2f}: accuracy {score:.3f} on {len(part)} images."
+        return Picture(body, 96 * shown + 270, 124, alt)
+
+    kind = ipywidgets.Dropdown(options=list(CHANGES), description="change")
+    return live(draw, change=kind, strength=ipywidgets.FloatSlider(min=0, max=1, step=0.05, description="strength"))
+
+
+def shares(loss: Loss, history: Mapping[str, Sequence[float]]) -> Live:
+    """Each term's share of a weighted loss, epoch by epoch, for weights of one's choice.
+
+    Args:
+        loss: the run's loss; its weights are where the controls start.
+        history: the run's history, with each term unweighted.
+
+    What is shown is the run that was made; another weighting would have trained another model.
+    """
+    names = [part.name for _, part in loss.parts]
+
+    def draw(**weights: float) -> Picture:
+        weighted = np.array([[weights[n] * value for value in history[n]] for n in names])
+        share = weighted / np.maximum(weighted.sum(axis=0), 1e-12)
+        body = column_chart(20, 34, dict(zip(names, share, strict=True)), width=480, height=170)
+        body += text(20, 22, "share of the weighted loss", weight="bold") + text(260, 238, "epoch", "middle")
+        for i, name in enumerate(names):
+            body += f'<rect x="530" y="{46 + 24 * i}" width="13" height="13" fill="{COLOURS[i]}"/>'
+            body += text(550, 57 + 24 * i, f"{name.replace('_', ' ')}: {100 * share[i, -1]:.1f} % at the end")
+        said = ", ".join(f"{name} {100 * share[i, -1]:.1f} %" for i, name in enumerate(names))
+        return Picture(body, 780, 246, f"Shares of the weighted loss in the last epoch: {said}.")
+
+    controls = {
+        part.name: ipywidgets.FloatLogSlider(
+            value=weight, base=10, min=-4, max=2, step=0.1, description=f"weight of {part.name}", readout_format=".4g"
+        )
+        for weight, part in loss.parts
+    }
+    return live(draw, **controls)

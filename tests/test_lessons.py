@@ -1,0 +1,236 @@
+"""What every lesson promises: it shows the package's own code, rules on its claims, links its terms, keeps its time."""
+
+import ast
+import inspect
+import json
+import re
+import subprocess
+import sys
+
+import pytest
+import torch
+from torch.nn import functional as F
+
+import kdcourse as kd
+
+from .conftest import ROOT, same
+from .test_project import COURSE, NOTEBOOKS, cells
+
+LESSONS = [path for path in NOTEBOOKS if path.stem != "00_start_here"]
+TERMS = re.findall(r"^### (.+)$", (ROOT / "docs/glossary.md").read_text(), re.MULTILINE)
+sys.path.insert(0, str(ROOT / "tools"))
+from glossary import linked, pattern  # noqa: E402
+
+
+def tagged(prefix):
+    return [
+        (path.stem, tag.removeprefix(prefix), "".join(c["source"]))
+        for path in NOTEBOOKS
+        for c in cells(path)
+        for tag in c["metadata"].get("tags", [])
+        if tag.startswith(prefix)
+    ]
+
+
+# ---------------------------------------------------------------- the package holds what the text shows
+
+CHECKS = {"positive", "fraction", "one_of", "_same_shape"}
+
+
+def bare(function):
+    """A function's arguments and body as a syntax tree, docstring, type hints and argument checks aside."""
+    body = [node for node in function.body if not is_text(node) and not is_check(node)]
+    body = [untyped(node) for node in body]
+    names = [a.arg for a in [*function.args.args, *function.args.kwonlyargs]]
+    defaults = [ast.dump(d) for d in [*function.args.defaults, *function.args.kw_defaults] if d is not None]
+    return names, defaults, [ast.dump(node) for node in body]
+
+
+def is_text(node):
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+
+
+def is_check(node):
+    if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call):
+        return getattr(node.value.func, "id", "") in CHECKS
+    return isinstance(node, ast.If) and isinstance(node.body[-1], ast.Raise)
+
+
+def untyped(node):
+    if isinstance(node, ast.AnnAssign) and node.value is not None:
+        return ast.Assign([node.target], node.value)
+    return node
+
+
+def function_in(source, name):
+    return next(n for n in ast.parse(source).body if isinstance(n, ast.FunctionDef) and n.name == name)
+
+
+@pytest.mark.parametrize(("lesson", "target", "source"), tagged("shown:"), ids=lambda v: v[:40] if "\n" not in v else "")
+def test_shown_code_is_the_packages_own(lesson, target, source):
+    module, _, name = target.rpartition(".")
+    original = getattr(sys.modules[module], name)
+    mine, theirs = function_in(source, name), ast.parse(inspect.getsource(original)).body[0]
+    assert bare(mine) == bare(theirs)
+
+
+def test_a_change_in_shown_code_is_noticed():
+    theirs = function_in("def f(x: int, *, t: float = 1.0) -> int:\n    'doc'\n    positive('t', t)\n    y: int = x\n    return y", "f")
+    assert bare(function_in("def f(x, *, t=1.0):\n    y = x\n    return y", "f")) == bare(theirs)
+    for other in ("def f(x, *, t=2.0):\n    y = x\n    return y", "def f(x, *, t=1.0):\n    y = -x\n    return y", "def f(z, *, t=1.0):\n    y = x\n    return y"):  # fmt: skip
+        assert bare(function_in(other, "f")) != bare(theirs)
+
+
+def test_there_is_shown_code_in_every_lesson():
+    assert {lesson for lesson, *_ in tagged("shown:")} >= {path.stem for path in LESSONS}
+
+
+def test_the_loop_by_hand_leaves_the_helpers_weights(small, teacher):
+    ((_, _, source),) = tagged("same:distill")
+    namespace = {"torch": torch, "kd": kd, "F": F, "softened_kl": kd.losses.softened_kl}
+    exec(source, namespace)
+    images, options = small.train.images, {"epochs": 2, "batch_size": 64, "lr": 3e-3, "seed": 5}
+    mine = namespace["by_hand"](teacher, kd.build("cnn", width=4, seed=3), images, temperature=2.0, **options)
+    loss = kd.losses.SoftTargets(temperature=2.0, alpha=1.0)
+    student = kd.build("cnn", width=4, seed=3)
+    kd.distill(teacher, student, (images, None), loss=loss, schedule="constant", cache_mb=0, progress=False, **options)
+    assert same(list(mine.state_dict().values()), list(student.state_dict().values()))
+
+
+# ---------------------------------------------------------------- rulings
+
+
+def claims():
+    return kd.records.claims()
+
+
+def test_claims_hold_all_rows_of_the_article_once():
+    assert [claim["row"] for claim in claims()] == list(range(1, 23))
+    assert all(len(claim["claim"]) > 20 and claim["lesson"] for claim in claims())
+
+
+@pytest.mark.parametrize("lesson", COURSE, ids=lambda lesson: lesson["file"])
+def test_a_lesson_rules_on_exactly_its_rows(lesson):
+    number = lesson["file"][:2]
+    rows = [claim["row"] for claim in claims() if number in claim["lesson"]]
+    assert rows == lesson["rows"]
+    path = ROOT / "notebooks/results" / f"{number}_claims.json"
+    saved = json.loads(path.read_text()) if path.exists() else []
+    assert [ruling["row"] for ruling in saved] == rows
+    for ruling in saved:
+        assert set(ruling) == {"row", "measured", "verdict", "field", "source"}
+        assert re.search(r"\d", ruling["measured"])
+        assert re.search(r"(19|20)\d\d", ruling["source"]), "a source has its year"
+
+
+def test_readme_counts_the_rows_without_a_ruling():
+    built = {lesson["file"][:2] for lesson in COURSE}
+    still = [claim["row"] for claim in claims() if not built.issuperset(claim["lesson"])]
+    text = (ROOT / "README.md").read_text()
+    assert f"{22 - len(still)} of the article's 22 claims are ruled on" in text
+
+
+def measured_texts():
+    for path in NOTEBOOKS:
+        for c in cells(path):
+            for node in ast.walk(ast.parse("".join(c["source"]))):
+                if isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "rule":
+                    yield path.stem, next(k.value for k in node.keywords if k.arg == "measured")
+
+
+def test_no_number_is_typed_into_a_ruling():
+    found = list(measured_texts())
+    assert len(found) == sum(len(lesson["rows"]) for lesson in COURSE)
+    for lesson, node in found:
+        typed = [c.value for c in ast.walk(node) if isinstance(c, ast.Constant) and isinstance(c.value, str)]
+        formats = {id(v) for f in ast.walk(node) if isinstance(f, ast.FormattedValue) and f.format_spec for v in f.format_spec.values}
+        typed = [c.value for c in ast.walk(node) if isinstance(c, ast.Constant) and isinstance(c.value, str) and id(c) not in formats]
+        keys = {s.slice.value for s in ast.walk(node) if isinstance(s, ast.Subscript) and isinstance(s.slice, ast.Constant)}
+        assert not [text for text in typed if re.search(r"\d", text) and text not in keys], (lesson, typed)
+
+
+# ---------------------------------------------------------------- terms
+
+
+def test_the_glossary_explains_every_term_once_with_symbol_lesson_and_the_articles_word():
+    assert len(TERMS) == len({term.lower() for term in TERMS}) > 30
+    assert sorted(TERMS, key=str.lower) == TERMS
+    entries = re.split(r"^### .+$", (ROOT / "docs/glossary.md").read_text(), flags=re.MULTILINE)[1:]
+    for term, entry in zip(TERMS, entries, strict=True):
+        assert re.search(r"\*Symbol:\* .+ · \*Lesson:\* (0\d|1[0-3]) · \*Article:\* .+", entry), term
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
+def test_a_lessons_first_use_of_a_term_links_to_it(path):
+    texts = ["".join(c["source"]) for c in cells(path, "markdown")]
+    assert linked(texts) == texts
+    assert any("](../docs/glossary.md#" in text for text in texts)
+
+
+def test_links_go_to_the_first_use_and_stay_out_of_code_headings_and_answers():
+    texts = linked(["# The teacher\n`teacher` and [a teacher](x), two teachers, a teacher.", "<details>logits</details> Logits"])
+    assert texts[0].endswith("two [teachers](../docs/glossary.md#teacher), a teacher.")
+    assert texts[1] == "<details>logits</details> [Logits](../docs/glossary.md#logits)"
+    assert linked(texts) == texts
+    assert pattern("soft targets").search("soft\ntargets")
+    assert not pattern("teacher").search("teacherless")
+
+
+# ---------------------------------------------------------------- how a lesson is built
+
+
+@pytest.mark.parametrize("path", LESSONS, ids=lambda p: p.stem)
+def test_a_lesson_has_its_parts(path):
+    text = "\n".join("".join(c["source"]) for c in cells(path, "markdown"))
+    for heading in ("What the article says", "Pitfalls", "Check yourself", "Summary", "References"):
+        assert f"## {heading}" in text
+    assert text.count("<details>") >= 3
+    assert len(re.findall(r"^- ", text.split("meta")[0].split("\n\n")[3], re.MULTILINE)) in (3, 4, 5)
+    references = text.split("## References")[1]
+    entries = re.findall(r"^- .+", references, re.MULTILINE)
+    assert entries
+    assert all(re.search(r"(19|20)\d\d", entry) for entry in entries)
+
+
+@pytest.mark.parametrize("path", LESSONS, ids=lambda p: p.stem)
+def test_a_lesson_reads_as_much_as_it_computes(path):
+    """At least as many words of prose as words of code; cells of 3 to 15 lines in the main."""
+    prose = sum(len("".join(c["source"]).split()) for c in cells(path, "markdown"))
+    code = [c for c in cells(path) if "setup" not in c["metadata"].get("tags", [])]
+    words = sum(len("".join(c["source"]).split()) for c in code)
+    assert prose >= words
+    lines = sorted(len("".join(c["source"]).splitlines()) for c in code)
+    assert lines[len(lines) // 2] <= 15
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
+def test_no_recorded_experiment_is_stale(path):
+    done = subprocess.run([sys.executable, "tools/experiments.py", "--check", path.stem[:2]], cwd=ROOT, capture_output=True, text=True, check=False)  # fmt: skip
+    assert done.returncode == 0, done.stderr[-2000:]
+    recorded = {p.stem for p in (ROOT / "notebooks/results").glob(f"{path.stem[:2]}_*.json")} - {f"{path.stem[:2]}_claims"}
+    assert set(re.findall(r"\d\d_[a-z_]+", done.stdout.partition(":")[2])) == recorded
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
+def test_nothing_but_the_source_and_the_outputs_is_saved(path):
+    metadata = json.loads(path.read_text())["metadata"]
+    assert "widgets" not in metadata, "a progress bar or a control left its state behind"
+
+
+@pytest.mark.slow
+def test_a_notebook_over_its_budget_fails_the_session(tmp_path):
+    import nbformat
+    from nbformat.v4 import new_code_cell, new_notebook
+
+    cell = new_code_cell("import time\ntime.sleep(1)", execution_count=1)
+    kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
+    nbformat.write(new_notebook(cells=[cell], metadata=kernel), tmp_path / "t.ipynb")
+    (tmp_path / "conftest.py").write_text((ROOT / "conftest.py").read_text())
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:randomly", "-p", "no:cacheprovider", "--nbval", "--nbval-current-env", "t.ipynb"]  # fmt: skip
+    for seconds, code in (("60", 0), ("0.5", 1)):
+        import os
+
+        environment = os.environ | {"KDCOURSE_BUDGET": seconds}
+        done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+        assert done.returncode == code, done.stdout
+        assert ("TOO SLOW" in done.stdout) == bool(code)

@@ -1,0 +1,88 @@
+"""Live controls: labelled, redrawn from the real model, fast, with an alt text that says what is shown."""
+
+import base64
+import re
+import time
+
+import pytest
+import torch
+
+import kdcourse as kd
+from kdcourse import widgets
+
+
+def svg(live):
+    return base64.b64decode(re.search(r"base64,([^\"]+)", live.picture.value)[1]).decode()
+
+
+def alt(live):
+    return re.search(r'alt="([^"]+)"', live.picture.value)[1]
+
+
+@pytest.fixture
+def temperature(small):
+    logits = torch.tensor([[6.0, 2.0, *[0.0] * 8], [0.0] * 10])
+    return widgets.temperature(logits, small.val.images[:2], small.val.labels[:2], small.classes)
+
+
+def test_the_temperature_is_divided_before_the_softmax(temperature, small):
+    temperature.controls["temperature"].value = 4.0
+    p = (torch.tensor([6.0, 2.0, *[0.0] * 8]).double() / 4).softmax(0)
+    entropy = float(-(p * p.log()).sum())
+    assert alt(temperature) == f"Temperature 4: T-shirt/top {p[0]:.2f}, entropy {entropy:.2f} nats."
+    assert f">{p[1]:.2f}<" in svg(temperature)
+    temperature.controls["image"].value = 1
+    assert "entropy 2.30 nats" in alt(temperature), "ten equal logits: log 10"
+
+
+def test_shares_follow_the_weights():
+    loss = 1.0 * kd.losses.SoftTargets(4.0, alpha=1.0) + 1.0 * kd.losses.CrossEntropy()
+    live = widgets.shares(loss, {"soft_targets": [1.0, 3.0], "cross_entropy": [1.0, 1.0]})
+    assert alt(live) == "Shares of the weighted loss in the last epoch: soft_targets 75.0 %, cross_entropy 25.0 %."
+    live.controls["cross_entropy"].value = 3.0
+    assert "soft_targets 50.0 %" in alt(live)
+
+
+def test_degrade_answers_the_changed_images(teacher, small):
+    live = widgets.degrade(teacher.train(), small.val)
+    clean = kd.evaluation.accuracy(teacher, small.val)
+    assert f"accuracy {clean:.3f}" in alt(live)
+    live.controls["change"].value = "inversion"
+    live.controls["strength"].value = 1.0
+    turned = kd.evaluation.accuracy(teacher, (1 - small.val.images, small.val.labels))
+    assert f"Inversion at strength 1.00: accuracy {turned:.3f}" in alt(live)
+    assert teacher.training, "the model is left as found"
+    assert turned < clean
+
+
+@pytest.mark.parametrize("change", widgets.CHANGES)
+def test_a_change_of_strength_zero_changes_nothing(change, small):
+    x = small.val.images[:5]
+    torch.testing.assert_close(widgets.CHANGES[change](x, 0.0), x)
+    assert not torch.allclose(widgets.CHANGES[change](x, 1.0), x)
+
+
+def test_every_control_is_labelled(temperature, teacher, small):
+    for live in (temperature, widgets.degrade(teacher, small.val)):
+        assert all(control.description for control in live.controls.values())
+    import ipywidgets
+
+    with pytest.raises(ValueError, match=r"controls must each have a description; got \['x'\]"):
+        widgets.live(lambda x: None, x=ipywidgets.IntSlider())
+
+
+def test_wrong_shapes_are_named(small):
+    with pytest.raises(ValueError, match="logits must be N x C for N images and C classes; got .*3 images, 10 classes"):
+        widgets.temperature(torch.zeros(2, 10), small.val.images[:3], small.val.labels[:3], small.classes)
+
+
+def test_a_move_is_answered_within_100_ms(temperature, splits):
+    """The median of seven moves each; the model answers 300 images."""
+    degrade = widgets.degrade(kd.build("cnn", width=8), splits.val.select(torch.arange(300)))
+    for live, name in ((temperature, "temperature"), (degrade, "strength")):
+        taken = []
+        for step in range(1, 8):
+            started = time.perf_counter()
+            live.controls[name].value = step / 10
+            taken.append(time.perf_counter() - started)
+        assert sorted(taken)[3] < 0.1
