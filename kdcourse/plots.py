@@ -172,7 +172,7 @@ def gallery(images: Any, titles: Sequence[str], *, finding: str, columns: int = 
         axis.axis("off")
     pictures = np.asarray(images).reshape(len(titles), *np.shape(images)[-2:])
     for axis, image, title in zip(axes.flat, pictures, titles, strict=False):
-        axis.imshow(image, vmin=0, vmax=1)
+        axis.imshow(image, vmin=0, vmax=1, cmap="gray")
         axis.set_title(title, fontsize=8)
     return show(figure, alt=finding, caption=caption)
 
@@ -198,7 +198,7 @@ def seeds(
         axis.axvline(0, color="#888", linewidth=1)
     axis.set(yticks=range(len(arms)), yticklabels=list(arms), xlabel=unit)
     axis.margins(x=0.1)
-    axis.invert_yaxis()
+    axis.set_ylim(len(arms) - 0.5, -0.5)
     axis.grid(axis="y", visible=False)
     return show(figure, alt=finding, caption=caption or "A dot a seed; the bar is their mean.")
 
@@ -223,12 +223,15 @@ def lines(
             axis.plot(range(1, len(values) + 1) if x is None else x, values, marker=".", label=name)
         axis.set(title=title, xlabel=xlabel, ylabel=ylabel, xscale="log" if log else "linear")
         axis.legend(frameon=False, fontsize=8)
+        if x is None:
+            axis.xaxis.get_major_locator().set_params(integer=True)
     return show(figure, alt=finding, caption=caption)
 
 
 def scatter(
-    points: Mapping[str, tuple[float, float]], *, xlabel: str, ylabel: str, finding: str, caption: str = ""
-) -> Shown:
+    points: Mapping[str, tuple[float, float]], *, xlabel: str, ylabel: str, finding: str, caption: str = "",
+    left: Sequence[str] = (),
+) -> Shown:  # fmt: skip
     """Named points over a logarithmic x axis.
 
     Args:
@@ -236,14 +239,21 @@ def scatter(
         xlabel, ylabel: of the axes.
         finding: the alt text.
         caption: below the picture.
+        left: names to be written left of their point, where others stand close.
     """
     figure, axis = styled(size=(7, 3.6))
     for name, (x, y) in points.items():
         axis.plot([x], [y], "o", color=COLOURS[0])
-        axis.annotate(name, (x, y), (7, -9), textcoords="offset points", fontsize=8)
+        place, side = ((-7, -3), "right") if name in left else ((7, -3), "left")
+        axis.annotate(name, (x, y), place, textcoords="offset points", fontsize=8, ha=side)
     axis.set(xlabel=xlabel, ylabel=ylabel, xscale="log")
     axis.margins(x=0.2, y=0.15)
     return show(figure, alt=finding, caption=caption)
+
+
+def _short(value: float, digits: int = 3) -> str:
+    """A number for a narrow place; nothing where it is too small to be seen."""
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.{digits}g}" if abs(value) >= 1e-3 else ""
 
 
 def columns(
@@ -262,7 +272,8 @@ def columns(
     for axis, (title, values) in zip(axes[0], panels.items(), strict=True):
         few = len(values) < 5
         drawn = axis.bar(list(values), list(values.values()), color=COLOURS[: len(values)] if few else COLOURS[0])
-        axis.bar_label(drawn, fmt="{:,.3g}", fontsize=8 if few else 6)
+        axis.bar_label(drawn, fmt=_short if few else lambda v: _short(v, 2), fontsize=8 if few else 6)
+        axis.set_axisbelow(True)
         axis.set(title=title, yscale="log" if log else "linear")
         axis.tick_params(axis="x", labelsize=8, rotation=0 if few else 60)
         axis.margins(y=0.15)

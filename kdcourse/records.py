@@ -5,6 +5,7 @@ A lesson shows its experiment as a function and hands it to ``experiment``, whic
 ``make experiments`` (``KDCOURSE_RECORDS=rebuild``) makes the files.
 """
 
+import dis
 import functools
 import inspect
 import io
@@ -35,7 +36,7 @@ try:
 except ModuleNotFoundError:  # Python 3.10
     import tomli as tomllib  # type: ignore[no-redef,import-not-found,unused-ignore]
 
-__all__ = ["Paired", "Record", "Ruling", "claims", "experiment", "fingerprint", "folder", "rule"]
+__all__ = ["Paired", "Record", "Ruling", "claims", "experiment", "fingerprint", "folder", "paired", "rule"]
 
 VERDICTS = ("held", "failed", "unclear")
 MODES = ("read", "rebuild", "check")  # check: compare with what is recorded, write nothing
@@ -80,10 +81,16 @@ class Paired:
         """Whether the interval leaves out zero."""
         return not self.interval[0] <= 0 <= self.interval[1]
 
-    def text(self, scale: float = 100) -> str:
+    def text(self, scale: float = 100, unit: str = "") -> str:
         """The difference in points with its interval; trained numbers carry a ≈."""
-        mean, low, high = (scale * value for value in (self.difference, *self.interval))
-        return f"≈ {mean:+.2f} [≈ {low:+.2f}, ≈ {high:+.2f}]" + ("" if self.resolved else ", not resolved")
+        mean, low, high = (scale * value + 0.0 for value in (self.difference, *self.interval))
+        return f"≈ {mean:+.2f}{unit} [≈ {low:+.2f}, ≈ {high:+.2f}]" + ("" if self.resolved else ", not resolved")
+
+
+def paired(ours: Sequence[float], theirs: Sequence[float]) -> Paired:
+    """Ours minus theirs, one value a seed each, in the same order of seeds."""
+    differences = [float(a) - float(b) for a, b in zip(ours, theirs, strict=True)]
+    return Paired(statistics.fmean(differences), t_interval(differences), differences)
 
 
 @dataclass(frozen=True)
@@ -121,9 +128,7 @@ class Record:
 
     def paired(self, key: str, ours: Mapping[str, Any], theirs: Mapping[str, Any], *, minus: str = "") -> Paired:
         """``key`` of ours minus ``key`` (or ``minus``) of theirs, seed by seed."""
-        pairs = zip(self.values(key, **ours), self.values(minus or key, **theirs), strict=True)
-        differences = [float(a) - float(b) for a, b in pairs]
-        return Paired(statistics.fmean(differences), t_interval(differences), differences)
+        return paired(self.values(key, **ours), self.values(minus or key, **theirs))
 
     def best(self, key: str, by: str | Sequence[str], names: Sequence[str]) -> list[dict[str, Any]]:
         """For each value of ``by``: the setting (its ``names``) with the highest mean of ``key`` over seeds."""
@@ -259,8 +264,10 @@ def _follow(function: Callable[..., Any], seen: dict[str, str]) -> None:
 
 
 def _names(code: types.CodeType) -> set[str]:
+    """Global names that the code reads, attributes left out."""
     inner = [c for c in code.co_consts if isinstance(c, types.CodeType)]
-    return set(code.co_names).union(*(_names(c) for c in inner))
+    read = {i.argval for i in dis.get_instructions(code) if i.opname in ("LOAD_GLOBAL", "LOAD_NAME")}
+    return read.union(*(_names(c) for c in inner))
 
 
 def _bare(source: str) -> str:

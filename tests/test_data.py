@@ -281,3 +281,51 @@ def test_provenance_reaches_reports(splits, student, tmp_path):
     report.save(tmp_path / "r.json")
     saved = json.loads((tmp_path / "r.json").read_text())
     assert saved["provenance"] == {"name": "fashion-mnist", "seed": 0, "hash": splits.provenance["hash"], "part": "val"}
+
+
+# ---------------------------------------------------------------- near copies, official indices
+
+
+def test_near_copies_are_found_whatever_their_light(splits):
+    one, other = splits.train.select(range(2000)), splits.val.select(range(300))
+    assert data.near_duplicates(one, other)["p"] > 0.01
+    torch.manual_seed(0)
+    copies = (one.images[:20] * 0.6 + 0.02 * torch.rand(20, 1, 28, 28)).clamp(0, 1)
+    planted = data.Part(torch.cat([other.images[:280], copies]), other.labels)
+    found = data.near_duplicates(one, planted)
+    pairs = {(i, j) for i, j, _ in found["pairs"]}
+    assert sum((k, 280 + k) in pairs for k in range(20)) >= 15
+    assert found["p"] < 1e-6
+    distances = [d for *_, d in found["pairs"]]
+    assert distances == sorted(distances)
+    assert max(distances) <= found["threshold"]
+
+
+def test_near_copies_by_a_slow_road(splits):
+    """Distances and threshold of a few images, by loops over NumPy vectors."""
+    one, other = splits.train.select(range(60)), splits.train.select(range(50, 90))
+
+    def vector(image):
+        small = image[0].numpy().reshape(14, 2, 14, 2).mean(axis=(1, 3)).ravel()
+        small = small - small.mean()
+        return small / np.linalg.norm(small)
+
+    ours, theirs = [vector(x) for x in one.images], [vector(x) for x in other.images]
+    within = [min(1 - a @ b for j, b in enumerate(ours) if j != i) for i, a in enumerate(ours)]
+    threshold = np.quantile(within, 0.1)
+    found = data.near_duplicates(one, other, share=0.1)
+    assert found["threshold"] == pytest.approx(threshold, abs=1e-5)
+    expected = {
+        (int(np.argmin([1 - a @ b for a in ours])), j)
+        for j, b in enumerate(theirs)
+        if min(1 - a @ b for a in ours) <= threshold
+    }
+    assert {(i, j) for i, j, _ in found["pairs"]} == expected
+    assert {(50 + k, k) for k in range(10)} <= expected
+    with pytest.raises(ValueError, match="share must be a fraction between 0 and 1; got 0"):
+        data.near_duplicates(one, other, share=0)
+
+
+def test_official_indices_name_the_bundled_images(official):
+    full = data.load("fashion-mnist", full=True, root=official).train
+    assert torch.equal(full.images[data.official_indices()], data.load().train.images)

@@ -66,7 +66,9 @@ def function_in(source, name):
     return next(n for n in ast.parse(source).body if isinstance(n, ast.FunctionDef) and n.name == name)
 
 
-@pytest.mark.parametrize(("lesson", "target", "source"), tagged("shown:"), ids=lambda v: v[:40] if "\n" not in v else "")
+@pytest.mark.parametrize(
+    ("lesson", "target", "source"), tagged("shown:"), ids=lambda v: v[:40] if "\n" not in v else ""
+)
 def test_shown_code_is_the_packages_own(lesson, target, source):
     module, _, name = target.rpartition(".")
     original = getattr(sys.modules[module], name)
@@ -75,7 +77,9 @@ def test_shown_code_is_the_packages_own(lesson, target, source):
 
 
 def test_a_change_in_shown_code_is_noticed():
-    theirs = function_in("def f(x: int, *, t: float = 1.0) -> int:\n    'doc'\n    positive('t', t)\n    y: int = x\n    return y", "f")
+    theirs = function_in(
+        "def f(x: int, *, t: float = 1.0) -> int:\n    'doc'\n    positive('t', t)\n    y: int = x\n    return y", "f"
+    )
     assert bare(function_in("def f(x, *, t=1.0):\n    y = x\n    return y", "f")) == bare(theirs)
     for other in ("def f(x, *, t=2.0):\n    y = x\n    return y", "def f(x, *, t=1.0):\n    y = -x\n    return y", "def f(z, *, t=1.0):\n    y = x\n    return y"):  # fmt: skip
         assert bare(function_in(other, "f")) != bare(theirs)
@@ -143,9 +147,20 @@ def test_no_number_is_typed_into_a_ruling():
     assert len(found) == sum(len(lesson["rows"]) for lesson in COURSE)
     for lesson, node in found:
         typed = [c.value for c in ast.walk(node) if isinstance(c, ast.Constant) and isinstance(c.value, str)]
-        formats = {id(v) for f in ast.walk(node) if isinstance(f, ast.FormattedValue) and f.format_spec for v in f.format_spec.values}
-        typed = [c.value for c in ast.walk(node) if isinstance(c, ast.Constant) and isinstance(c.value, str) and id(c) not in formats]
-        keys = {s.slice.value for s in ast.walk(node) if isinstance(s, ast.Subscript) and isinstance(s.slice, ast.Constant)}
+        formats = {
+            id(v)
+            for f in ast.walk(node)
+            if isinstance(f, ast.FormattedValue) and f.format_spec
+            for v in f.format_spec.values
+        }
+        typed = [
+            c.value
+            for c in ast.walk(node)
+            if isinstance(c, ast.Constant) and isinstance(c.value, str) and id(c) not in formats
+        ]
+        keys = {
+            s.slice.value for s in ast.walk(node) if isinstance(s, ast.Subscript) and isinstance(s.slice, ast.Constant)
+        }
         assert not [text for text in typed if re.search(r"\d", text) and text not in keys], (lesson, typed)
 
 
@@ -168,7 +183,9 @@ def test_a_lessons_first_use_of_a_term_links_to_it(path):
 
 
 def test_links_go_to_the_first_use_and_stay_out_of_code_headings_and_answers():
-    texts = linked(["# The teacher\n`teacher` and [a teacher](x), two teachers, a teacher.", "<details>logits</details> Logits"])
+    texts = linked(
+        ["# The teacher\n`teacher` and [a teacher](x), two teachers, a teacher.", "<details>logits</details> Logits"]
+    )
     assert texts[0].endswith("two [teachers](../docs/glossary.md#teacher), a teacher.")
     assert texts[1] == "<details>logits</details> [Logits](../docs/glossary.md#logits)"
     assert linked(texts) == texts
@@ -207,7 +224,9 @@ def test_a_lesson_reads_as_much_as_it_computes(path):
 def test_no_recorded_experiment_is_stale(path):
     done = subprocess.run([sys.executable, "tools/experiments.py", "--check", path.stem[:2]], cwd=ROOT, capture_output=True, text=True, check=False)  # fmt: skip
     assert done.returncode == 0, done.stderr[-2000:]
-    recorded = {p.stem for p in (ROOT / "notebooks/results").glob(f"{path.stem[:2]}_*.json")} - {f"{path.stem[:2]}_claims"}
+    recorded = {p.stem for p in (ROOT / "notebooks/results").glob(f"{path.stem[:2]}_*.json")} - {
+        f"{path.stem[:2]}_claims"
+    }
     assert set(re.findall(r"\d\d_[a-z_]+", done.stdout.partition(":")[2])) == recorded
 
 

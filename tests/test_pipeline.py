@@ -73,6 +73,27 @@ def test_the_four_steps_share_budget_and_start(tiny, monkeypatch, weights):
     assert set(outcome.reports) == {"source", "distilled target", "target, labels only"}
 
 
+def test_each_arm_has_its_own_rates_and_test_images_are_not_read(tiny, monkeypatch):
+    seen = []
+    for name in ("train", "distill"):
+        original = getattr(pipeline, name)
+        monkeypatch.setattr(
+            pipeline, name, lambda *a, f=original, **k: seen.append((k.get("lr"), k.get("weight_decay"))) or f(*a, **k)
+        )
+    choice = pipeline.choose(tiny)
+    sets = pipeline.split(choice, tiny, progress=False)
+    sets.test = None
+    seen.clear()
+    runs, notes = pipeline.fit(choice, sets, pipeline.design(), lr=3e-3, weight_decay=0.1, baseline_lr=4e-3, baseline_weight_decay=0.2, progress=False)  # fmt: skip
+    _refined, distilled, tuned, alone, second = seen
+    assert distilled == (3e-3, 0.1)
+    assert tuned == (pipeline.TUNE_LR, 0.1)
+    assert alone == (4e-3, 0.2)
+    assert second == (pipeline.TUNE_LR, 0.2)
+    for name, run in (("target", "distilled"), ("labels only", "labels only")):
+        assert notes[f"{name} on validation"] == kd.evaluation.accuracy(runs[run].student, tiny.val)
+
+
 def test_fine_tuning_and_refining_never_keep_the_worse_by_validation(tiny, monkeypatch):
     choice = pipeline.choose(tiny)
     sets = pipeline.split(choice, tiny, progress=False)

@@ -15,7 +15,9 @@ def helper(x):
 
 
 def measured(seed, factor):
-    return {"score": helper(factor) + 0.1 * seed, "curve": [seed, factor]}
+    curve = [seed]
+    curve.append(factor)
+    return {"score": helper(factor) + 0.1 * seed, "curve": curve}
 
 
 SETTINGS = [{"factor": 1}, {"factor": 3}]
@@ -24,7 +26,9 @@ SETTINGS = [{"factor": 1}, {"factor": 3}]
 @pytest.fixture
 def place(tmp_path, monkeypatch):
     """A folder of notebooks of its own, with two claims."""
-    text = '[[claim]]\nrow = 1\nclaim = "one"\nlesson = ["01"]\n[[claim]]\nrow = 2\nclaim = "two"\nlesson = ["02", "10"]\n'
+    text = (
+        '[[claim]]\nrow = 1\nclaim = "one"\nlesson = ["01"]\n[[claim]]\nrow = 2\nclaim = "two"\nlesson = ["02", "10"]\n'
+    )
     (tmp_path / "claims.toml").write_text(text)
     (tmp_path / "results").mkdir()
     monkeypatch.chdir(tmp_path)
@@ -47,7 +51,13 @@ def read(**options):
 def test_rebuilding_runs_every_setting_with_every_seed(rebuilt):
     saved = json.loads(rebuilt.read_text())
     assert [(row["factor"], row["seed"]) for row in saved["rows"]] == [(f, s) for f in (1, 3) for s in range(3)]
-    assert saved["rows"][4] == {"factor": 3, "seed": 1, "score": 6.1, "curve": [1, 3], "seconds": pytest.approx(0, abs=1)}
+    assert saved["rows"][4] == {
+        "factor": 3,
+        "seed": 1,
+        "score": 6.1,
+        "curve": [1, 3],
+        "seconds": pytest.approx(0, abs=1),
+    }
     assert {"python", "torch"} == set(saved["versions"])
     assert not rebuilt.with_suffix(".partial").exists()
 
@@ -63,7 +73,9 @@ def test_reading_runs_the_live_row_and_no_other(rebuilt, monkeypatch):
 
 def test_a_live_row_out_of_tolerance_is_refused(rebuilt, monkeypatch):
     monkeypatch.setattr(records, "_run", lambda function, setting: {"score": 6.2})
-    with pytest.raises(AssertionError, match=r"01_score: score came out as 6.2 here and was recorded as 6.1; .* by 0.02"):
+    with pytest.raises(
+        AssertionError, match=r"01_score: score came out as 6.2 here and was recorded as 6.1; .* by 0.02"
+    ):
         read(live={"factor": 3, "seed": 1}, tolerance={"score": 0.02})
 
 
@@ -84,6 +96,7 @@ def test_the_fingerprint_follows_functions_and_constants_but_not_comments(monkey
     monkeypatch.undo()
     assert records._bare("def f(x):\n    # a remark\n    return  x\n") == records._bare("def f(x):\n\n    return x\n")
     assert records._bare("def f(x):\n    return x\n") != records._bare("def f(x):\n    return -x\n")
+    monkeypatch.setitem(globals(), "append", "an attribute's name, not a global that is read")
     seen = {}
     records._follow(measured, seen)
     assert set(seen) == {"measured", "helper", "SCALE"}
@@ -107,6 +120,15 @@ def test_an_interrupted_rebuild_goes_on_where_it_stopped(place, monkeypatch):
     assert len(ran) == 7, "the two finished rows are not run twice"
 
 
+def test_the_rows_of_another_experiment_are_not_resumed(place, monkeypatch):
+    monkeypatch.setenv("KDCOURSE_RECORDS", "rebuild")
+    (place / "results/01_score.partial").write_text(
+        'another hash\n{"factor": 1, "seed": 0, "score": 99, "seconds": 1}\n'
+    )
+    record = records.experiment("01_score", measured, settings=SETTINGS, seeds=[0])
+    assert record.values("score") == pytest.approx([2, 6])
+
+
 def test_values_means_and_paired_differences_go_by_seed():
     rows = [{"arm": a, "seed": s, "v": v} for a, s, v in [("x", 1, 0.5), ("x", 0, 0.3), ("y", 0, 0.2), ("y", 1, 0.1)]]
     record = records.Record("01_t", rows, 1.0, {})
@@ -124,7 +146,14 @@ def test_values_means_and_paired_differences_go_by_seed():
 def test_best_takes_the_highest_mean_of_each_group():
     rows = [
         {"arm": a, "lr": lr, "seed": s, "v": v}
-        for a, lr, s, v in [("x", 1, 0, 0.9), ("x", 1, 1, 0.1), ("x", 2, 0, 0.6), ("x", 2, 1, 0.6), ("y", 1, 0, 0.3), ("y", 2, 0, 0.2)]
+        for a, lr, s, v in [
+            ("x", 1, 0, 0.9),
+            ("x", 1, 1, 0.1),
+            ("x", 2, 0, 0.6),
+            ("x", 2, 1, 0.6),
+            ("y", 1, 0, 0.3),
+            ("y", 2, 0, 0.2),
+        ]
     ]
     record = records.Record("01_t", rows, 1.0, {})
     assert record.best("v", by="arm", names=["lr"]) == [{"arm": "x", "lr": 2}, {"arm": "y", "lr": 1}]

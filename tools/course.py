@@ -6,6 +6,7 @@ The frame of a lesson: the line of navigation that opens it, and the set-up cell
 writes nothing and fails where a file is out of step.
 """
 
+import base64
 import json
 import re
 import sys
@@ -93,24 +94,45 @@ def colab(file: str) -> str:
 
 
 def transfer_table() -> str:
-    """What generated images are worth, from the recorded experiment: mean test accuracy over its seeds."""
-    from kdcourse.evaluation import t_interval
+    """What generated images are worth, from lesson 02's recorded experiment: mean test accuracy over its seeds."""
+    from kdcourse.records import paired
 
-    rows = json.loads((ROOT / "notebooks/results/00_synthesis.json").read_text())["rows"]
-    lines = ["| teacher's images for a fresh student | with augmentation | without |", "|---|---|---|"]
-    for name, shown in (("real", "1,000 real"), ("generated", "1,000 generated"), ("noise", "1,000 of noise")):
-        cells = []
-        for augment in ("flip-shift", None):
-            values = [100 * row[name] for row in rows if row["augment"] == augment]
-            cells.append(f"{sum(values) / len(values):.1f} ({min(values):.1f} to {max(values):.1f})")
-        lines.append(f"| {shown} | {cells[0]} | {cells[1]} |")
-    ends = []
-    for augment in ("flip-shift", None):
-        paired = [100 * (row["real"] - row["generated"]) for row in rows if row["augment"] == augment]
-        low, high = t_interval(paired)
-        ends.append(f"{sum(paired) / len(paired):+.1f} [{low:+.1f}, {high:+.1f}]")
-    lines.append(f"| real − generated, points | {ends[0]} | {ends[1]} |")
+    rows = json.loads((ROOT / "notebooks/results/02_transfer.json").read_text())["rows"]
+    found: dict[tuple[str, str | None], list[float]] = {}
+    for row in sorted(rows, key=lambda row: int(row["seed"])):
+        found.setdefault((row["images"], row["augment"]), []).append(100 * row["test"])
+    lines = ["| the only images that the target sees | with augmentation | without |", "|---|---|---|"]
+    for name in ("real", "mixed", "generated", "noise"):
+        cells = [found[name, augment] for augment in ("flip-shift", None)]
+        shown = [f"{sum(v) / len(v):.1f} ({min(v):.1f} to {max(v):.1f})" for v in cells]
+        lines.append(f"| 1,000 {name} | {shown[0]} | {shown[1]} |")
+    against = [paired(found["generated", a], found["real", a]).text(1).replace("≈ ", "") for a in ("flip-shift", None)]
+    lines.append(f"| generated − real, points | {against[0]} | {against[1]} |")
     return "\n".join(lines)
+
+
+def claims(lessons: list[dict[str, Any]]) -> str:
+    """How many of the article's claims are ruled on, and by which verdict."""
+    verdicts: dict[str, list[int]] = {}
+    for lesson in lessons:
+        path = ROOT / "notebooks/results" / f"{lesson['file'][:2]}_claims.json"
+        for ruling in json.loads(path.read_text()) if path.is_file() else []:
+            verdicts.setdefault(ruling["verdict"], []).append(ruling["row"])
+    rows = {row for found in verdicts.values() for row in found}
+    words = "; ".join(f"{verdict}: {', '.join(map(str, sorted(found)))}" for verdict, found in sorted(verdicts.items()))
+    return f"{len(rows)} of the article's 22 claims are ruled on so far ({words}); the others wait for their lessons."
+
+
+def pictures() -> dict[Path, bytes]:
+    """README's pictures out of the lessons: the figure of a cell tagged ``picture:name`` is docs/name.png."""
+    found = {}
+    for path in sorted((ROOT / "notebooks").glob("*.ipynb")):
+        for cell in json.loads(path.read_text())["cells"]:
+            for tag in cell["metadata"].get("tags", []):
+                if tag.startswith("picture:"):
+                    data = next(o["data"]["image/png"] for o in cell["outputs"] if "image/png" in o.get("data", {}))
+                    found[ROOT / "docs" / f"{tag.removeprefix('picture:')}.png"] = base64.b64decode(data)
+    return found
 
 
 def framed(text: str, lessons: list[dict[str, Any]], at: int) -> str:
@@ -140,17 +162,22 @@ def framed(text: str, lessons: list[dict[str, Any]], at: int) -> str:
 def main() -> None:
     """Write, or check."""
     lessons, check = course(), "--check" in sys.argv
-    readme = between((ROOT / "README.md").read_text(), "lessons", table(lessons, "notebooks/"))
-    wanted = {ROOT / "README.md": between(between(readme, "transfer", transfer_table()), "badges", badges())}
+    made = {"lessons": table(lessons, "notebooks/"), "transfer": transfer_table(), "badges": badges(),
+            "claims": claims(lessons)}  # fmt: skip
+    readme = (ROOT / "README.md").read_text()
+    for name, inside in made.items():
+        readme = between(readme, name, inside)
+    wanted: dict[Path, bytes] = {ROOT / "README.md": readme.encode()}
     for at, lesson in enumerate(lessons):
         path = ROOT / "notebooks" / f"{lesson['file']}.ipynb"
-        wanted[path] = framed(path.read_text(), lessons, at)
-    stale = [path.name for path, text in wanted.items() if path.read_text() != text]
+        wanted[path] = framed(path.read_text(), lessons, at).encode()
+    wanted |= pictures()
+    stale = [path.name for path, data in wanted.items() if not path.is_file() or path.read_bytes() != data]
     if check and stale:
         raise SystemExit(f"out of step with course.toml: {', '.join(stale)}; run make course")
-    for path, text in wanted.items():
+    for path, data in wanted.items():
         if not check:
-            path.write_text(text)
+            path.write_bytes(data)
 
 
 if __name__ == "__main__":

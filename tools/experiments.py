@@ -18,7 +18,9 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parent.parent
-os.environ |= {"OMP_NUM_THREADS": "1", "TQDM_DISABLE": "1"}  # before torch is imported
+# One thread, no bars, and large buffers given back at once: small answers kept between them would otherwise hold
+# gigabytes. glibc reads that setting when a process starts, so a first process starts a second one.
+SETTINGS = {"OMP_NUM_THREADS": "1", "TQDM_DISABLE": "1", "MALLOC_MMAP_THRESHOLD_": "65536"}
 
 
 def experiments(path: Path) -> list[str]:
@@ -67,6 +69,8 @@ def main() -> None:
     parser.add_argument("--only", nargs="*", default=[], help="rebuild these, read the others")
     parser.add_argument("--jobs", type=int, default=2)
     args = parser.parse_args()
+    if os.environ.get("MALLOC_MMAP_THRESHOLD_") != SETTINGS["MALLOC_MMAP_THRESHOLD_"]:
+        raise SystemExit(subprocess.call([sys.executable, *sys.argv], env=os.environ | SETTINGS))
     notebooks = [p for p in sorted((ROOT / "notebooks").glob("*.ipynb")) if experiments(p)]
     notebooks = [p for p in notebooks if not args.lessons or p.name[:2] in args.lessons]
     if args.check or args.only:
