@@ -178,8 +178,9 @@ def gallery(images: Any, titles: Sequence[str], *, finding: str, columns: int = 
 
 
 def seeds(
-    arms: Mapping[str, Sequence[float]], *, unit: str, finding: str, caption: str = "", zero: bool = False
-) -> Shown:
+    arms: Mapping[str, Sequence[float]], *, unit: str, finding: str, caption: str = "", zero: bool = False,
+    digits: int = 1,
+) -> Shown:  # fmt: skip
     """One row an arm: a dot for each seed, a bar at the mean.
 
     Args:
@@ -188,19 +189,20 @@ def seeds(
         finding: the alt text.
         caption: below the picture.
         zero: mark zero, for differences.
+        digits: of the means, which stand at the right.
     """
     figure, axis = styled(size=(8, 0.42 * len(arms) + 1))
     for i, values in enumerate(arms.values()):
         axis.plot(values, [i] * len(values), "o", alpha=0.6, color=COLOURS[0], markeredgewidth=0)
         axis.plot([np.mean(values)], [i], "|", markersize=18, markeredgewidth=2.5, color=COLOURS[1])
-        axis.annotate(f"{np.mean(values):.1f}", (max(values), i), (8, -4), textcoords="offset points", fontsize=9)
+        axis.annotate(f"{np.mean(values):.{digits}f}", (1.01, i), xycoords=("axes fraction", "data"), va="center")
     if zero:
         axis.axvline(0, color="#888", linewidth=1)
     axis.set(yticks=range(len(arms)), yticklabels=list(arms), xlabel=unit)
     axis.margins(x=0.1)
     axis.set_ylim(len(arms) - 0.5, -0.5)
     axis.grid(axis="y", visible=False)
-    return show(figure, alt=finding, caption=caption or "A dot a seed; the bar is their mean.")
+    return show(figure, alt=finding, caption=caption or "A dot a seed; the bar is their mean, written at the right.")
 
 
 def lines(
@@ -217,7 +219,8 @@ def lines(
         caption: below the picture.
         log: a logarithmic x axis.
     """
-    figure, axes = styled(1, len(panels), size=(5.2 * len(panels) if len(panels) > 1 else 7, 3.3), squeeze=False)
+    width = 5.2 * len(panels) if len(panels) > 1 else 7
+    figure, axes = styled(1, len(panels), size=(width, 3.3), squeeze=False, sharey=True)
     for axis, (title, curves) in zip(axes[0], panels.items(), strict=True):
         for name, values in curves.items():
             axis.plot(range(1, len(values) + 1) if x is None else x, values, marker=".", label=name)
@@ -266,9 +269,9 @@ def columns(
         ylabel: of the first panel.
         finding: the alt text.
         caption: below the picture.
-        log: a logarithmic y axis.
+        log: a logarithmic y axis, one for each panel; else all panels share theirs.
     """
-    figure, axes = styled(1, len(panels), size=(10, 3.1), squeeze=False)
+    figure, axes = styled(1, len(panels), size=(10, 3.1), squeeze=False, sharey=not log)
     for axis, (title, values) in zip(axes[0], panels.items(), strict=True):
         few = len(values) < 5
         drawn = axis.bar(list(values), list(values.values()), color=COLOURS[: len(values)] if few else COLOURS[0])

@@ -163,7 +163,7 @@ def experiment(
             whether the recorded rows are still its own.
         settings: keyword arguments, one mapping a row.
         seeds: each setting is run with each.
-        live: the setting (with "seed") that a lesson runs again; None runs nothing.
+        live: what names one setting, and "seed": the row that a lesson runs again; None runs nothing.
         tolerance: {key: largest absolute difference} between the live row and the recorded one.
 
     Raises:
@@ -185,7 +185,13 @@ def experiment(
     record = Record(name, saved["rows"], saved["seconds"], saved["versions"])
     if live is None or tolerance is None:
         return record
-    return Record(name, record.rows, record.seconds, record.versions, _live(record, function, live, tolerance))
+    chosen = [s for s in settings if all(s.get(key, value) == value for key, value in live.items())]
+    if len(chosen) != 1 or live.get("seed") not in seeds:
+        raise fail(
+            "live", "name one setting and one seed", dict(live), f"{len(chosen)} settings match; say more or less."
+        )
+    found = _live(record, function, {**chosen[0], "seed": live["seed"]}, tolerance)
+    return Record(name, record.rows, record.seconds, record.versions, found)
 
 
 def _live(

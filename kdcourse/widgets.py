@@ -118,7 +118,7 @@ def column_chart(x: float, y: float, stacks: Mapping[str, Sequence[float]], *, w
             parts.append(f'<rect x="{x + i * width / n:.1f}" y="{top:.1f}" {size} fill="{colour}"/>')
         below += np.asarray(values)
     for i in range(n):
-        parts.append(text(x + (i + 0.4) * width / n, y + height + 16, str(i), "middle"))
+        parts.append(text(x + (i + 0.4) * width / n, y + height + 16, str(i + 1), "middle"))
     return "".join(parts)
 
 

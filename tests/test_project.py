@@ -109,6 +109,8 @@ def test_every_public_name_exists_and_is_explained():
         kd.export,
         kd.pipeline,
         kd.plots,
+        kd.records,
+        kd.widgets,
     ):
         assert module.__doc__
         for name in module.__all__:
@@ -151,8 +153,27 @@ def test_every_figure_says_what_it_shows(path):
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
 def test_links_inside_the_project_lead_somewhere(path):
     for source in ["".join(c["source"]) for c in cells(path, "markdown")]:
-        for link in re.findall(r"\]\(([^)#]+)", source):
+        for link, anchor in re.findall(r"\]\(([^)#]+)#?([^)]*)\)", source):
             assert link.startswith("http") or (path.parent / link).exists(), link
+            if anchor and not link.startswith("http"):
+                assert anchor in anchors(path.parent / link), f"{link}#{anchor}"
+
+
+def anchors(path):
+    """What a link may name in a file: its headings, spaces as dashes."""
+    sources = [path.read_text()] if path.suffix == ".md" else ["".join(c["source"]) for c in cells(path, "markdown")]
+    return {
+        heading.replace(" ", "-") for source in sources for heading in re.findall(r"^#+ (.+)$", source, re.MULTILINE)
+    }
+
+
+@pytest.mark.parametrize("at", range(len(COURSE)))
+def test_previous_map_and_next(at):
+    first = "".join(cells(NOTEBOOKS[at], "markdown")[0]["source"]).splitlines()[0]
+    files = [lesson["file"] for lesson in COURSE]
+    around = [f"({files[i]}.ipynb)" for i in (at - 1, at + 1) if 0 <= i < len(files)]
+    assert all(link in first for link in around)
+    assert "[map](00_start_here.ipynb#The-map)" in first
 
 
 def test_links_of_the_readme_lead_somewhere():
@@ -267,6 +288,10 @@ def test_the_wheel_runs_lesson_00_in_an_empty_folder(tmp_path):
     command = [sys.executable, "-m", "jupyter", "execute", "00.ipynb"]
     done = subprocess.run(command, cwd=empty, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-3000:]
+    found = "from kdcourse import records; p = records.folder(); print(len(records.claims()), len(list(p.glob('results/*.json'))), p)"
+    done = subprocess.run([sys.executable, "-c", found], cwd=empty, env=environment, capture_output=True, text=True, check=True)  # fmt: skip
+    results = len(list((ROOT / "notebooks/results").glob("*.json")))
+    assert done.stdout.split() == ["22", str(results), str(tmp_path / "site/kdcourse/notebooks")]
 
 
 def test_paths_in_the_package_work_from_anywhere(tmp_path):

@@ -71,6 +71,22 @@ def test_reading_runs_the_live_row_and_no_other(rebuilt, monkeypatch):
     assert read().live is None
 
 
+def test_live_may_name_a_setting_by_a_part_of_it(place, monkeypatch):
+    def scaled(seed, arm, factor):
+        return {"score": factor}
+
+    settings = [{"arm": "x", "factor": 2}, {"arm": "y", "factor": 5}]
+    monkeypatch.setenv("KDCOURSE_RECORDS", "rebuild")
+    records.experiment("01_scaled", scaled, settings=settings, seeds=[0])
+    monkeypatch.delenv("KDCOURSE_RECORDS")
+    options = {"settings": settings, "seeds": [0], "tolerance": {"score": 0}}
+    record = records.experiment("01_scaled", scaled, live={"arm": "y", "seed": 0}, **options)
+    assert record.live == {"arm": "y", "factor": 5, "seed": 0, "score": 5}
+    for live in ({"seed": 0}, {"arm": "z", "seed": 0}, {"arm": "y", "seed": 3}):
+        with pytest.raises(ValueError, match="live must name one setting and one seed"):
+            records.experiment("01_scaled", scaled, live=live, **options)
+
+
 def test_a_live_row_out_of_tolerance_is_refused(rebuilt, monkeypatch):
     monkeypatch.setattr(records, "_run", lambda function, setting: {"score": 6.2})
     with pytest.raises(

@@ -130,8 +130,9 @@ def pictures() -> dict[Path, bytes]:
         for cell in json.loads(path.read_text())["cells"]:
             for tag in cell["metadata"].get("tags", []):
                 if tag.startswith("picture:"):
-                    data = next(o["data"]["image/png"] for o in cell["outputs"] if "image/png" in o.get("data", {}))
-                    found[ROOT / "docs" / f"{tag.removeprefix('picture:')}.png"] = base64.b64decode(data)
+                    shown = [o["data"]["image/png"] for o in cell["outputs"] if "image/png" in o.get("data", {})]
+                    for data in shown:
+                        found[ROOT / "docs" / f"{tag.removeprefix('picture:')}.png"] = base64.b64decode(data)
     return found
 
 
