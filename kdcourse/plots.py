@@ -103,13 +103,16 @@ def history(values: Mapping[str, Sequence[float]], *, best_epoch: int | None = N
     return show(figure, alt=finding + ".", caption="One point an epoch.")
 
 
-def demonstration(rows: Mapping[str, Any], classes: Sequence[str], *, finding: str) -> Shown:
+def demonstration(
+    rows: Mapping[str, Any], classes: Sequence[str], *, finding: str, caption: str = "One column a class."
+) -> Shown:
     """Rows of images side by side, one column a class.
 
     Args:
         rows: {title: images}, each N x H x W or N x 1 x H x W, one image a column.
         classes: the columns' names.
         finding: what the picture shows; the alt text.
+        caption: below the picture.
     """
     figure, axes = styled(len(rows), len(classes), size=(len(classes) * 0.95, len(rows) * 1.12), squeeze=False)
     for line, (title, images) in zip(axes, rows.items(), strict=True):
@@ -120,7 +123,7 @@ def demonstration(rows: Mapping[str, Any], classes: Sequence[str], *, finding: s
         line[0].set_ylabel(title, fontsize=8)
     for axis, name in zip(axes[0], classes, strict=True):
         axis.set_title(name, fontsize=7)
-    return show(figure, alt=finding, caption="One column a class.")
+    return show(figure, alt=finding, caption=caption)
 
 
 def pipeline(
@@ -260,8 +263,9 @@ def _short(value: float, digits: int = 3) -> str:
 
 
 def columns(
-    panels: Mapping[str, Mapping[str, float]], *, ylabel: str, finding: str, caption: str = "", log: bool = False
-) -> Shown:
+    panels: Mapping[str, Mapping[str, float]], *, ylabel: str, finding: str, caption: str = "", log: bool = False,
+    form: str = "",
+) -> Shown:  # fmt: skip
     """Columns in one or more panels side by side, each with its number on top.
 
     Args:
@@ -270,12 +274,13 @@ def columns(
         finding: the alt text.
         caption: below the picture.
         log: a logarithmic y axis, one for each panel; else all panels share theirs.
+        form: how the numbers are written, as for str.format; three digits by default.
     """
     figure, axes = styled(1, len(panels), size=(10, 3.1), squeeze=False, sharey=not log)
     for axis, (title, values) in zip(axes[0], panels.items(), strict=True):
         few = len(values) < 5
         drawn = axis.bar(list(values), list(values.values()), color=COLOURS[: len(values)] if few else COLOURS[0])
-        axis.bar_label(drawn, fmt=_short if few else lambda v: _short(v, 2), fontsize=8 if few else 6)
+        axis.bar_label(drawn, fmt=form or (_short if few else lambda v: _short(v, 2)), fontsize=8 if few else 6)
         axis.set_axisbelow(True)
         axis.set(title=title, yscale="log" if log else "linear")
         axis.tick_params(axis="x", labelsize=8, rotation=0 if few else 60)

@@ -157,6 +157,7 @@ def framed(text: str, lessons: list[dict[str, Any]], at: int) -> str:
         cell["source"] = texts.pop(0).splitlines(keepends=True)
     setup = next(c for c in cells if "setup" in c["metadata"].get("tags", []))
     setup["source"] = SETUP.replace("ADDRESS", address()).strip().splitlines(keepends=True)
+    notebook["metadata"].pop("widgets", None)  # the state of progress bars and controls
     return json.dumps(notebook, indent=1, ensure_ascii=False) + "\n"
 
 
