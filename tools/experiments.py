@@ -20,7 +20,7 @@ from typing import Any
 ROOT = Path(__file__).parent.parent
 # One thread, no bars, and large buffers given back at once: small answers kept between them would otherwise hold
 # gigabytes. glibc reads that setting when a process starts, so a first process starts a second one.
-SETTINGS = {"OMP_NUM_THREADS": "1", "TQDM_DISABLE": "1", "MALLOC_MMAP_THRESHOLD_": "65536"}
+SETTINGS = {"OMP_NUM_THREADS": "1", "TQDM_DISABLE": "1", "MALLOC_MMAP_THRESHOLD_": "4194304"}
 
 
 def experiments(path: Path) -> list[str]:
