@@ -170,7 +170,8 @@ def gallery(images: Any, titles: Sequence[str], *, finding: str, columns: int = 
         caption: below the picture.
     """
     lines = -(-len(titles) // columns)
-    figure, axes = styled(lines, columns, size=(columns * 1.2, lines * 1.62), squeeze=False)
+    height = 1.3 + 0.17 * max(title.count("\n") + 1 for title in titles)
+    figure, axes = styled(lines, columns, size=(columns * 1.2, lines * height), squeeze=False)
     for axis in axes.flat:
         axis.axis("off")
     pictures = np.asarray(images).reshape(len(titles), *np.shape(images)[-2:])
