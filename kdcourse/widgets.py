@@ -189,7 +189,9 @@ def degrade(model: nn.Module, part: Part, *, shown: int = 6) -> Live:
         return Picture(body, 96 * shown + 270, 124, alt)
 
     kind = ipywidgets.Dropdown(options=list(CHANGES), description="change")
-    return live(draw, change=kind, strength=ipywidgets.FloatSlider(min=0, max=1, step=0.05, description="strength"))
+    return live(
+        draw, change=kind, strength=ipywidgets.FloatSlider(value=0.25, min=0, max=1, step=0.05, description="strength")
+    )
 
 
 def shares(loss: Loss, history: Mapping[str, Sequence[float]]) -> Live:
