@@ -1,21 +1,6 @@
 """Break the package in named ways, one line at a time, each in a copy of the tree; the fast tests must notice every one.
 
-    python tools/mutants.py [NAME ...    Mutant("a stale record is read", "records.py", 'if saved["source"] != source:', "if False:", "records"),
-    Mutant("any live row will do", "records.py", "assert difference <= allowed, f", "assert True, f", "records"),
-    Mutant("a paired difference has the other sign", "records.py", "[float(a) - float(b) for a, b", "[float(b) - float(a) for a, b", "records"),
-    Mutant("the worst setting is chosen", "records.py", "**setting) > self.mean(", "**setting) < self.mean(", "records"),
-    Mutant("seeds are paired as they lie", "records.py", 'sorted(self.where(**setting), key=lambda row: row["seed"])', "self.where(**setting)", "records"),
-    Mutant("another experiment's rows are resumed", "records.py", "if lines and lines[0] == source else []", "if lines else []", "records"),
-    Mutant("helpers of an experiment are not followed", "records.py", "                _follow(value, seen)", "                pass", "records"),
-    Mutant("a check writes and forgives", "records.py", 'if _mode() == "check":', "if False:", "records"),
-    Mutant("an image is its own near copy", "data.py", "if skip is not None:", "if False:", "data"),
-    Mutant("brightness counts in near copies", "data.py", "small - small.mean(dim=1, keepdim=True)", "small", "data"),
-    Mutant("near copies from the wrong side", "data.py", "(distances <= threshold)", "(distances >= threshold)", "data"),
-    Mutant("temperature shown, not used", "widgets.py", "p = (z / temperature).softmax(dim=0)", "p = z.softmax(dim=0)", "widgets"),
-    Mutant("shares do not follow the weights", "widgets.py", "weights[n] * value for value", "value for value", "widgets"),
-    Mutant("a control redraws nothing", "widgets.py", 'control.observe(lambda change: self.redraw(), "value")', "pass", "widgets"),
-    Mutant("the baseline takes the other arm's rate", "pipeline.py", "len(mixed), length, baseline_lr, theirs)", "len(mixed), length, lr, theirs)", "pipeline"),
-]
+    python tools/mutants.py [NAME ...]
 
 A mutant is (name, file, text, replacement, test file most likely to notice). That file runs first; if it passes, all
 fast tests run. A mutant that survives them fails the command, as does a text that is not found exactly once.
@@ -101,6 +86,21 @@ MUTANTS = [
     Mutant("the baseline starts from other weights", "pipeline.py", "        model.load_state_dict(choice.target.state_dict())", "        model.load_state_dict(choice.target.state_dict()) if model is learner else model.apply(lambda m: m.reset_parameters() if hasattr(m, 'reset_parameters') else None)", "pipeline"),
     Mutant("the baseline trained for fewer steps", "pipeline.py", "train(alone, rows, epochs=tuned,", "train(alone, rows, epochs=2 * tuned,", "pipeline"),
     Mutant("the worse of two kept", "pipeline.py", "    if after < before:\n        choice.source", "    if False:\n        choice.source", "pipeline"),
+    Mutant("a stale record is read", "records.py", 'if saved["source"] != source:', "if False:", "records"),
+    Mutant("any live row will do", "records.py", "assert difference <= allowed, f", "assert True, f", "records"),
+    Mutant("a paired difference has the other sign", "records.py", "[float(a) - float(b) for a, b", "[float(b) - float(a) for a, b", "records"),
+    Mutant("the worst setting is chosen", "records.py", "**setting) > self.mean(", "**setting) < self.mean(", "records"),
+    Mutant("seeds are paired as they lie", "records.py", 'sorted(self.where(**setting), key=lambda row: row["seed"])', "self.where(**setting)", "records"),
+    Mutant("another experiment's rows are resumed", "records.py", "if lines and lines[0] == source else []", "if lines else []", "records"),
+    Mutant("helpers of an experiment are not followed", "records.py", "                _follow(value, seen)", "                pass", "records"),
+    Mutant("a check writes and forgives", "records.py", 'if _mode() == "check":', "if False:", "records"),
+    Mutant("an image is its own near copy", "data.py", "if skip is not None:", "if False:", "data"),
+    Mutant("brightness counts in near copies", "data.py", "small - small.mean(dim=1, keepdim=True)", "small", "data"),
+    Mutant("near copies from the wrong side", "data.py", "(distances <= threshold)", "(distances >= threshold)", "data"),
+    Mutant("temperature shown, not used", "widgets.py", "p = (z / temperature).softmax(dim=0)", "p = z.softmax(dim=0)", "widgets"),
+    Mutant("shares do not follow the weights", "widgets.py", "weights[n] * value for value", "value for value", "widgets"),
+    Mutant("a control redraws nothing", "widgets.py", 'control.observe(lambda change: self.redraw(), "value")', "pass", "widgets"),
+    Mutant("the baseline takes the other arm's rate", "pipeline.py", "len(mixed), length, baseline_lr, theirs)", "len(mixed), length, lr, theirs)", "pipeline"),
 ]  # fmt: skip
 
 
