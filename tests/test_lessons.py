@@ -4,6 +4,7 @@ import ast
 import importlib
 import inspect
 import json
+import os
 import re
 import subprocess
 import sys
@@ -147,7 +148,6 @@ def test_no_number_is_typed_into_a_ruling():
     found = list(measured_texts())
     assert len(found) == sum(len(lesson["rows"]) for lesson in COURSE)
     for lesson, node in found:
-        typed = [c.value for c in ast.walk(node) if isinstance(c, ast.Constant) and isinstance(c.value, str)]
         formats = {
             id(v)
             for f in ast.walk(node)
@@ -251,8 +251,6 @@ def test_a_notebook_over_its_budget_fails_the_session(tmp_path):
     (tmp_path / "conftest.py").write_text((ROOT / "conftest.py").read_text())
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:randomly", "-p", "no:cacheprovider", "--nbval", "--nbval-current-env", "t.ipynb"]  # fmt: skip
     for seconds, code in (("60", 0), ("0.5", 1)):
-        import os
-
         environment = os.environ | {"KDCOURSE_BUDGET": seconds}
         done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
         assert done.returncode == code, done.stdout
