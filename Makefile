@@ -2,11 +2,12 @@
 PYTHON ?= python3
 PY := .venv/bin/python
 CPU_INDEX ?=
-QUIET := OMP_NUM_THREADS=1 TQDM_DISABLE=1
+QUIET := OMP_NUM_THREADS=1 TQDM_DISABLE=1 KDCOURSE_PROGRESS=
 CHECK := $(QUIET) KDCOURSE_RECORDS=check
-NBVAL := $(PY) -m pytest -p no:randomly --nbval --nbval-current-env --nbval-cell-timeout=300 --nbval-sanitize-with tests/sanitize.cfg notebooks
+NOTEBOOKS := notebooks solutions
+NBVAL := $(PY) -m pytest -p no:randomly --nbval --nbval-current-env --nbval-cell-timeout=300 --nbval-sanitize-with tests/sanitize.cfg $(NOTEBOOKS)
 
-.PHONY: help setup pipeline test test-fast test-portable mutants lab notebooks experiments lint bench teacher course
+.PHONY: help setup pipeline test test-fast test-portable mutants lab notebooks exercises experiments lint bench teacher course
 help:            ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
 
@@ -18,7 +19,7 @@ setup: .venv/.done ## make .venv from pyproject.toml and constraints.txt
 pipeline: setup  ## the article's four steps on real images
 	@$(PY) -m kdcourse pipeline
 test: setup      ## every test, the notebooks included
-	@$(CHECK) $(PY) -m pytest tests notebooks -n 2 --dist loadscope --nbval --nbval-current-env --nbval-cell-timeout=300 --nbval-sanitize-with tests/sanitize.cfg
+	@$(CHECK) $(PY) -m pytest tests $(NOTEBOOKS) -n 2 --dist loadscope --nbval --nbval-current-env --nbval-cell-timeout=300 --nbval-sanitize-with tests/sanitize.cfg
 test-fast: setup ## the quick tests, while working
 	@$(QUIET) $(PY) -m pytest tests -n 2 --dist loadscope -m "not slow"
 test-portable: setup ## the notebooks once more, with the plainest instruction set
@@ -29,6 +30,10 @@ lab: setup       ## JupyterLab on 00
 	@$(PY) -m jupyterlab notebooks/00_start_here.ipynb
 notebooks: setup course ## run every lesson again and save it
 	@$(QUIET) $(PY) -m jupyter nbconvert --to notebook --execute --inplace --ExecutePreprocessor.record_timing=False --ExecutePreprocessor.store_widget_state=False notebooks/*.ipynb
+exercises: setup ## make the learners' notebooks from the solutions, which are run and saved first
+	@$(PY) tools/exercises.py
+	@$(QUIET) $(PY) -m jupyter nbconvert --to notebook --execute --inplace --ExecutePreprocessor.record_timing=False --ExecutePreprocessor.store_widget_state=False solutions/*.ipynb
+	@$(PY) tools/exercises.py
 experiments: setup ## rebuild every recorded result from nothing
 	@$(PY) tools/experiments.py
 lint: setup      ## ruff, mypy, import layers, size limits

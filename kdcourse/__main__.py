@@ -1,4 +1,4 @@
-"""The command: ``kdcourse pipeline``, ``kdcourse predict``, ``kdcourse doctor``."""
+"""The command: ``kdcourse pipeline``, ``predict``, ``progress``, ``doctor``."""
 
 import argparse
 import json
@@ -20,6 +20,8 @@ def _parser() -> argparse.ArgumentParser:
     pipeline.add_argument("--seed", type=int, default=0)
     predict = commands.add_parser("predict", help="accuracy of frozen models on the bundled test images, as JSON lines")
     predict.add_argument("folders", nargs="+")
+    progress = commands.add_parser("progress", help="exercises done, points reached")
+    progress.add_argument("folder", nargs="?", help="where the exercises are (default: here, or exercises/ below)")
     commands.add_parser("doctor", help="versions, device and data: what is there, what is missing")
     return parser
 
@@ -61,7 +63,11 @@ def main(arguments: list[str] | None = None) -> int:
     if args.command == "doctor":
         return 0 if doctor() else 1
     try:
-        if args.command == "predict":
+        if args.command == "progress":
+            from kdcourse import checks
+
+            print(checks.progress(args.folder))
+        elif args.command == "predict":
             predict(args.folders)
         else:
             import_module("kdcourse.pipeline").run(

@@ -68,7 +68,10 @@ def about(lesson: dict[str, Any]) -> str:
     """Minutes, difficulty and prerequisites, in words."""
     minutes = "one minute" if lesson["minutes"] == 1 else f"{lesson['minutes']} minutes"
     needs = ", ".join(f"lesson {n}" for n in lesson["prerequisites"]) or "a little PyTorch"
-    return f"{minutes.capitalize()} on two CPU cores · {lesson['difficulty']} · needs: {needs}"
+    line = f"{minutes.capitalize()} on two CPU cores · {lesson['difficulty']} · needs: {needs}"
+    if lesson["points"]:
+        line += f" · [exercises, {lesson['points']} points](../exercises/{lesson['file']}.ipynb)"
+    return line
 
 
 def between(text: str, name: str, inside: str) -> str:

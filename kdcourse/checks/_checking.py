@@ -1,0 +1,173 @@
+"""``check``: holds a learner's function against a task and says what is right, what is not, and why."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import date
+from typing import Any
+
+from kdcourse.checks import _progress
+from kdcourse.checks._calling import Calls, Outcome, call_all, error_name
+from kdcourse.checks._card import Card, Note
+from kdcourse.checks._judges import relation, shown
+from kdcourse.checks._task import Mistake, Task, copied, plain
+from kdcourse.checks._tasks import find
+
+__all__ = ["check", "recognise", "verdict"]
+
+
+class _Check:
+    """Checks, hints and solutions; the one object is called ``check``."""
+
+    def __call__(self, task: str, function: Any, *, seed: int = 0) -> Card:
+        """Hold a function against a task.
+
+        Args:
+            task: its id, "02.3".
+            function: the function itself, not its result.
+            seed: of the random inputs; the same seed gives the same verdict.
+
+        Raises:
+            ValueError: there is no such task.
+        """
+        found = find(task)
+        card = verdict(found, function, seed=seed)
+        if card.state in ("passed", "not yet"):
+            _, note = _progress.update(found.id, lambda entry: _count(entry, card))
+            card = replace(card, note=" ".join(part for part in (card.note, note) if part))
+        return card
+
+    def hint(self, task: str) -> Note:
+        """The next hint; after the last one, all of them again."""
+        found = find(task)
+        entry, note = _progress.update(found.id, lambda e: e.update(hints=min(int(e["hints"]) + 1, len(found.hints))))
+        given = _seen.setdefault(found.id, 0)
+        _seen[found.id] = given = min(max(given + 1, int(entry["hints"])), len(found.hints))
+        text, _, code = found.hints[given - 1].partition("\n")
+        last = given == len(found.hints)
+        after = f"Then there is check.solution('{found.id}')." if last else f"One more: check.hint('{found.id}')."
+        return Note(
+            f"{found.id}, hint {given} of {len(found.hints)}", f"{text} {note}".strip(), f"{code}\n\n# {after}".strip()
+        )
+
+    def solution(self, task: str) -> Note:
+        """The reference's source; hints come first."""
+        found = find(task)
+        entry = _progress.read(_progress.path()).get(found.id, {})
+        if not (_seen.get(found.id) or entry.get("hints") or entry.get("passed")):
+            return Note(f"{found.id}: a hint first", f"Ask for `check.hint('{found.id}')`; then the solution opens.")
+        _progress.update(found.id, lambda e: e.update(solution=True))
+        return Note(f"{found.id}, one solution", found.takeaway, found.solution)
+
+    def __repr__(self) -> str:
+        return "check(task, function), check.hint(task), check.solution(task)"
+
+
+_seen: dict[str, int] = {}  # hints given in this process, where progress is not kept
+check = _Check()
+
+
+def _count(entry: dict[str, Any], card: Card) -> None:
+    entry.update(state=card.state, tries=int(entry["tries"]) + 1, last=date.today().isoformat())
+    entry["passed"] = bool(entry["passed"]) or card.passed
+
+
+# ---------------------------------------------------------------- the verdict
+
+
+def verdict(task: Task, function: Any, *, seed: int = 0, exam: str = "val") -> Card:
+    """The card, with nothing saved."""
+    card = Card(task.id, task.title, "could not be checked")
+    if not callable(function):
+        call = f"Pass the function itself, without parentheses: check('{task.id}', {task.reference.__name__})."
+        return replace(card, says=f"{shown(plain(function))} was passed, which cannot be called.", hint=call)
+    inputs = task.inputs(seed, exam=exam) if task.kind == "design" else task.inputs(seed)
+    calls = call_all(function, inputs, task.parameters, limit=task.limit, seed=seed)
+    card = replace(card, printed=calls.printed, seconds=calls.seconds)
+    if not calls.limited:
+        card = replace(card, note="No time limit here: this Python has no threads.")
+    if calls.outcomes[0].state == "untouched":
+        return replace(
+            card, state="not attempted", says="Not done yet. Write the function, run its cell, then this one."
+        )
+    if calls.alive:
+        says = f"It did not return within {task.limit:g} s and cannot be stopped from outside. Restart the kernel."
+        return replace(card, says=says)
+    return _judged(task, card, inputs, calls, task.expected(seed, exam))
+
+
+def _judged(task: Task, card: Card, inputs: Sequence[tuple[Any, ...]], calls: Calls, expected: Sequence[Any]) -> Card:
+    said = ""
+    for at, outcome in enumerate(calls.outcomes):
+        facts, hint = [("Input", f"{at + 1} of {len(inputs)}, {task.rungs[at]}")], ""
+        arguments = [(name, shown(value)) for name, value in zip(task.parameters, inputs[at], strict=True)]
+        if outcome.state == "stopped":
+            hint = (
+                f"All inputs together may take {task.limit:g} s. Does a loop ever end? Can a loop become one operation?"
+            )
+            says = f"It did not return within {task.limit:g} s."
+            return replace(card, state="not yet", says=says, facts=(*facts, *arguments), hint=hint)
+        if outcome.state == "raised":
+            facts += [*arguments, ("Error", f"{outcome.error}: {outcome.message}")]
+            facts += [("In", outcome.line)] if outcome.line else []
+        else:
+            found = task.judge(expected[at], outcome.value)
+            said = found.difference
+            if found and not outcome.changed:
+                continue
+            hint = found.hint
+            facts += [*arguments, *_answers(task, expected[at], outcome, found.difference)]
+        known = recognise(task, inputs, calls.outcomes)
+        hint = known.hint if known else hint or _other_hint(outcome, expected, calls)
+        mistake = known.name if known else ""
+        return replace(card, state="not yet", facts=tuple(facts), hint=hint, mistake=mistake)
+    points = "1 point" if task.points == 1 else f"{task.points} points"
+    result = f" {said}." if task.kind == "design" else ""
+    return replace(card, state="passed", says=f"{points}.{result} {task.takeaway}")
+
+
+def _answers(task: Task, expected: Any, outcome: Outcome, difference: str) -> list[tuple[str, str]]:
+    if task.kind == "design":
+        return [("Got", shown(outcome.value)), ("Result", difference)]
+    facts = [("Expected", shown(expected)), ("Got", shown(outcome.value))]
+    facts += [("Difference", difference)] if difference else []
+    if outcome.changed:
+        facts.append(("Changed", f"{' and '.join(outcome.changed)}, in place: the caller's own data"))
+    return facts
+
+
+def _other_hint(outcome: Outcome, expected: Sequence[Any], calls: Calls) -> str:
+    """What holds of a wrong answer that is none of the named mistakes: measured facts, no guesses."""
+    if outcome.state == "raised":
+        return ""
+    if outcome.changed:
+        name = outcome.changed[0]
+        return (
+            f"The function changes its argument. Work on a copy (`{name}.clone()`), or write `x = x + 1`, not `x += 1`."
+        )
+    if any(other.state != "returned" for other in calls.outcomes):
+        return ""
+    return relation(expected, [other.value for other in calls.outcomes])
+
+
+def recognise(task: Task, inputs: Sequence[tuple[Any, ...]], outcomes: Sequence[Outcome]) -> Mistake | None:
+    """The named mistake that gives the very same outputs on every input, if there is one."""
+    if len(outcomes) != len(inputs) or any(outcome.state == "stopped" for outcome in outcomes):
+        return None
+    for mistake in task.mistakes:
+        pairs = zip(inputs, outcomes, strict=True)
+        if all(_alike(task, _try(mistake, args), outcome) for args, outcome in pairs):
+            return mistake
+    return None
+
+
+def _try(mistake: Mistake, args: tuple[Any, ...]) -> Outcome:
+    try:
+        return Outcome("returned", plain(mistake.function(*copied(args))))
+    except Exception as error:
+        return Outcome("raised", error=error_name(error))
+
+
+def _alike(task: Task, one: Outcome, other: Outcome) -> bool:
+    if one.state != other.state:
+        return False
+    return one.error == other.error if one.state == "raised" else bool(task.judge(one.value, other.value))

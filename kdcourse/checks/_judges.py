@@ -1,0 +1,216 @@
+"""Judges: is the answer right, and if not, what exactly differs, in words."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from kdcourse.checks._task import Strange, Verdict
+
+__all__ = ["close", "predictions", "relation", "shown", "words"]
+
+RTOL, ATOL = 1e-4, 1e-5  # relative to each value, and to the largest one
+
+
+# ---------------------------------------------------------------- values in words
+
+
+def shown(value: Any) -> str:
+    """A value in a line: its kind and shape, and its first numbers."""
+    if isinstance(value, Tensor):
+        kind = str(value.dtype).removeprefix("torch.")
+        if value.ndim == 0:
+            return f"{_number(value.item())} (tensor, {kind})"
+        if value.numel() == 0:
+            return f"tensor {_shape(value)}, {kind}, empty"
+        inside = (
+            _first(value) if value.ndim < 3 else f"from {_number(value.min().item())} to {_number(value.max().item())}"
+        )
+        return f"tensor {_shape(value)}, {kind}: {inside}"
+    if isinstance(value, Strange):
+        return f"an object of type {value.kind}"
+    if isinstance(value, (list, tuple)):
+        inside = ", ".join(shown(item) for item in value[:4]) + (", …" if len(value) > 4 else "")
+        return f"[{inside}]" if isinstance(value, list) else f"({inside})"
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{key!r}: {shown(item)}" for key, item in list(value.items())[:6]) + "}"
+    if isinstance(value, str):
+        return repr(value if len(value) <= 60 else value[:57] + "…")
+    return _number(value) if isinstance(value, float) else repr(value)
+
+
+def _number(value: Any) -> str:
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
+
+
+def _shape(value: Tensor) -> str:
+    return "×".join(map(str, value.shape))
+
+
+def _first(value: Tensor) -> str:
+    if value.ndim == 1:
+        inside = ", ".join(_number(v) for v in value[:6].tolist())
+        return f"[{inside}{', …' if len(value) > 6 else ''}]"
+    rows = ", ".join(_first(row) for row in value[:2])
+    return f"[{rows}{', …' if len(value) > 2 else ''}]"
+
+
+# ---------------------------------------------------------------- values compared
+
+
+def close(expected: Any, got: Any) -> Verdict:
+    """Equal up to rounding: 1e-4 of each number, or 1e-5 of the largest; whole numbers and texts exactly.
+
+    A 0-d tensor and a number are the same thing, and so are a list of numbers and a vector.
+    """
+    return _compare(expected, got, "")
+
+
+def _compare(expected: Any, got: Any, where: str) -> Verdict:
+    if got is None and expected is not None:
+        return Verdict(False, f"{where}None came back. Is a return missing?")
+    if isinstance(got, Strange):
+        return Verdict(False, f"{where}an object of type {got.kind} came back; {_wanted(expected)} is expected")
+    if isinstance(expected, dict):
+        return _compare_dicts(expected, got, where)
+    if isinstance(expected, (list, tuple)):
+        return _compare_lists(expected, got, where)
+    if isinstance(expected, str) or expected is None:
+        right = type(got) is type(expected) and got == expected
+        return Verdict(right, "" if right else f"{where}{shown(got)} where {shown(expected)} is expected")
+    target, value = _tensor(expected), _tensor(got)
+    if target is None or value is None or value.is_complex():
+        return Verdict(False, f"{where}{shown(got)} came back; {_wanted(expected)} is expected")
+    return _compare_tensors(target, value, where)
+
+
+def _wanted(expected: Any) -> str:
+    if isinstance(expected, Tensor) and expected.ndim:
+        return f"a tensor {_shape(expected)}"
+    if isinstance(expected, (list, tuple)):
+        return f"{len(expected)} values"
+    return "a text" if isinstance(expected, str) else "a dict" if isinstance(expected, dict) else "a number"
+
+
+def _tensor(value: Any) -> Tensor | None:
+    if isinstance(value, Tensor):
+        return value
+    if isinstance(value, (bool, int, float)):
+        return torch.tensor(value, dtype=torch.float64 if isinstance(value, float) else None)
+    if isinstance(value, (list, tuple)):
+        if not value:
+            return torch.empty(0)
+        items = [_tensor(item) for item in value]
+        if all(item is not None and item.shape == items[0].shape for item in items):  # type: ignore[union-attr]
+            return torch.stack([item.double() for item in items if item is not None])
+    return None
+
+
+def _compare_tensors(expected: Tensor, got: Tensor, where: str) -> Verdict:
+    if expected.shape != got.shape:
+        shape = f"a tensor {_shape(got)}" if got.ndim else "a single number"
+        return Verdict(False, f"{where}{shape} came back; {_wanted(expected)} is expected")
+    target, value = expected.double(), got.double()
+    largest = target[target.isfinite()].abs().max().item() if target.isfinite().any() else 0.0
+    exact = not expected.is_floating_point()
+    rtol, atol = (0.0, 0.0) if exact else (RTOL, max(ATOL * largest, 1e-9))
+    wrong = ~torch.isclose(value, target, rtol=rtol, atol=atol, equal_nan=True)
+    if not wrong.any():
+        return Verdict(True)
+    at = tuple(wrong.nonzero()[0].tolist())
+    got_one, wanted_one = got[at].item(), expected[at].item()
+    if expected.ndim == 0:
+        return Verdict(False, f"{where}{_number(got_one)} where {_number(wanted_one)} is expected")
+    count = f"{int(wrong.sum())} of {wrong.numel()} values differ, first at {list(at)}"
+    nan = int(value.isnan().sum())
+    more = f"; {nan} are NaN" if nan else ""
+    return Verdict(False, f"{where}{count}: {_number(got_one)} where {_number(wanted_one)} is expected{more}")
+
+
+def _compare_lists(expected: Sequence[Any], got: Any, where: str) -> Verdict:
+    if isinstance(got, Tensor) and got.ndim:
+        got = list(got.unbind())
+    if not isinstance(got, (list, tuple)):
+        return Verdict(False, f"{where}{shown(got)} came back; {len(expected)} values are expected")
+    if len(got) != len(expected):
+        return Verdict(False, f"{where}{len(got)} values came back; {len(expected)} are expected")
+    verdicts = (_compare(e, g, f"{where}value {i + 1}: ") for i, (e, g) in enumerate(zip(expected, got, strict=True)))
+    return next((verdict for verdict in verdicts if not verdict), Verdict(True))
+
+
+def _compare_dicts(expected: dict[str, Any], got: Any, where: str) -> Verdict:
+    if not isinstance(got, dict):
+        return Verdict(False, f"{where}{shown(got)} came back; a dict with {', '.join(expected)} is expected")
+    missing, more = [k for k in expected if k not in got], [k for k in got if k not in expected]
+    if missing or more:
+        parts = [f"{' and '.join(missing)} missing"] * bool(missing) + [f"{' and '.join(more)} unknown"] * bool(more)
+        return Verdict(False, f"{where}keys: {', '.join(parts)}")
+    verdicts = (_compare(expected[key], got[key], f"{where}{key}: ") for key in expected)
+    return next((verdict for verdict in verdicts if not verdict), Verdict(True))
+
+
+def words(*allowed: str) -> Any:
+    """A judge of one word among a few: says so where the answer is none of them."""
+    listed = ", ".join(map(repr, allowed))
+
+    def judge(expected: Any, got: Any) -> Verdict:
+        if got is None:
+            return Verdict(False, "None came back. Is a return missing?")
+        if not isinstance(got, str) or got not in allowed:
+            return Verdict(False, f"{shown(got)} is no answer here; it must be one of {listed}")
+        return Verdict(got == expected, "" if got == expected else f"{got!r} was said; {expected!r} is what happens")
+
+    return judge
+
+
+def relation(expected: Sequence[Any], got: Sequence[Any]) -> str:
+    """A fact about all answers together: each the same multiple of what is expected, or the same distance from it."""
+    pairs = [(_tensor(e), _tensor(g)) for e, g in zip(expected, got, strict=True)]
+    if not pairs or any(e is None or g is None or e.shape != g.shape for e, g in pairs):
+        return ""
+    target = torch.cat([e.double().flatten() for e, _ in pairs if e is not None])
+    value = torch.cat([g.double().flatten() for _, g in pairs if g is not None])
+    if not (target.isfinite().all() and value.isfinite().all()):
+        return ""
+    some = target.abs() > 1e-3 * target.abs().max().clamp(min=1e-12)
+    ratios, moves = value[some] / target[some], value - target
+    scaled = int(some.sum()) > 1 and (ratios - ratios[0]).abs().max() < 1e-3 * ratios[0].abs()
+    if scaled and (value - ratios[0] * target).abs().max() < 1e-4 * target.abs().max():
+        return f"Every value is {_number(float(f'{ratios[0].item():.4g}'))} times the expected one."
+    if len(moves) > 1 and (moves - moves[0]).abs().max() < 1e-4 * moves[0].abs():
+        return f"Every value is {_number(float(f'{moves[0].item():.4g}'))} away from the expected one."
+    return ""
+
+
+# ---------------------------------------------------------------- predictions held against a bar
+
+
+def predictions(expected: dict[str, Any], got: Any) -> Verdict:
+    """Predicted classes against ``expected``: ``labels``, ``bar`` (accuracy to reach), ``alone`` (labels alone)."""
+    labels, bar, alone = expected["labels"], expected["bar"], expected["alone"]
+    value = _tensor(got)
+    if value is None:
+        return Verdict(False, f"{shown(got)} came back; one class for each of {len(labels)} images is expected")
+    if value.shape != labels.shape:
+        hint = "Take the class with the highest logit: argmax(dim=1)." if value.shape == (len(labels), 10) else ""
+        return Verdict(False, f"a tensor {_shape(value)} came back; {len(labels)} classes are expected", hint)
+    if not torch.equal(value.double(), value.double().round()) or value.min() < 0 or value.max() > 9:
+        return Verdict(False, f"classes are whole numbers from 0 to 9; {shown(value)} came back")
+    score = (value.long() == labels).double().mean().item()
+    if score >= bar:
+        return Verdict(True, f"≈ {100 * score:.1f} % right; the bar is ≈ {100 * bar:.1f} %")
+    return Verdict(False, f"≈ {100 * score:.1f} % right; the bar is ≈ {100 * bar:.1f} %", _why(value, score, alone))
+
+
+def _why(value: Tensor, score: float, alone: float) -> str:
+    kinds = len(torch.unique(value))
+    if kinds == 1:
+        return "All predictions are one class. Did anything learn? Is the argmax taken over the classes?"
+    if score < 0.15:
+        return "No better than guessing. Are the predictions in the order of the exam images?"
+    if score <= alone + 0.002:
+        return f"No better than the labels alone, which reach ≈ {100 * alone:.1f} %: what else were you given?"
+    if kinds < 10:
+        return f"Only {kinds} of the ten classes are ever predicted."
+    return f"Better than the labels alone (≈ {100 * alone:.1f} %), and not yet at the bar."

@@ -1,0 +1,139 @@
+"""What an exercise is: data and functions. ``inputs`` and the learner's answers are plain values, nothing else."""
+
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+__all__ = ["Mistake", "Strange", "Task", "Verdict", "copied", "double", "plain"]
+
+KINDS = ("implement", "predict", "debug", "design")
+DIFFICULTIES = ("warm-up", "core", "stretch")
+LIMIT = 5.0  # seconds for all inputs of a task together
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """True where an answer is right; else ``difference`` says in words what differs, and ``hint`` what that shows."""
+
+    right: bool
+    difference: str = ""
+    hint: str = ""
+
+    def __bool__(self) -> bool:
+        return self.right
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """A wrong implementation that learners really write, and what to tell the one who wrote it."""
+
+    name: str
+    function: Callable[..., Any]
+    hint: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Task:
+    """One exercise.
+
+    Attributes:
+        id: lesson and number, "02.3".
+        title: a few words.
+        kind: "implement", "predict" (commit to an answer, then see it computed), "debug" or "design" (free choice,
+            measured bar).
+        difficulty: "warm-up", "core" or "stretch".
+        minutes, points: what it takes, what it gives.
+        rungs: a name for each input, from the plainest to the edge cases.
+        inputs: seed -> argument tuples, one a rung; a design task's takes ``exam="val"`` or ``"test"`` besides.
+        reference: the answer, readable: a learner may ask for its source.
+        judge: (expected, got) -> Verdict; ``got`` is plain.
+        mistakes: told apart by their outputs on the inputs.
+        hints: from a first push to a skeleton with blanks.
+        takeaway: what the one who passed now knows.
+        limit: seconds for all inputs together.
+        answers: for a design task: (seed, exam) -> what the judge holds the predictions against.
+    """
+
+    id: str
+    title: str
+    kind: str
+    difficulty: str
+    minutes: int
+    points: int
+    rungs: tuple[str, ...]
+    inputs: Callable[..., list[tuple[Any, ...]]]
+    reference: Callable[..., Any]
+    judge: Callable[[Any, Any], Verdict]
+    mistakes: tuple[Mistake, ...] = ()
+    hints: tuple[str, ...]
+    takeaway: str
+    limit: float = LIMIT
+    answers: Callable[..., list[Any]] | None = field(default=None)
+
+    @property
+    def parameters(self) -> list[str]:
+        """The names of the arguments, as the learner's function has them."""
+        return list(inspect.signature(self.reference).parameters)
+
+    def expected(self, seed: int, exam: str = "val") -> list[Any]:
+        """What is right, one value an input: the reference's own answers in double precision, or ``answers``."""
+        if self.answers is not None:
+            return self.answers(seed, exam=exam)
+        return [plain(self.reference(*double(args))) for args in self.inputs(seed)]
+
+    @property
+    def solution(self) -> str:
+        """The source of the reference."""
+        return inspect.getsource(self.reference)
+
+
+# ---------------------------------------------------------------- plain values
+
+
+@dataclass(frozen=True)
+class Strange:
+    """Stands for a value that is no number, text, array, or list of such; ``kind`` is its type's name."""
+
+    kind: str
+
+
+def plain(value: Any) -> Any:
+    """Tensors without gradient on the CPU, numbers, texts, None, and lists, tuples and dicts of such.
+
+    NumPy's arrays become tensors and its scalars numbers; anything else becomes ``Strange``.
+    """
+    if isinstance(value, Tensor):
+        return Strange("sparse tensor") if value.layout != torch.strided else value.detach().cpu().clone()
+    if isinstance(value, np.ndarray):
+        return torch.from_numpy(value.copy()) if value.dtype.kind in "fiub" else Strange(f"array of {value.dtype}")
+    if isinstance(value, np.generic):
+        return plain(value.item())
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value
+    if isinstance(value, (list, tuple)):
+        items = [plain(item) for item in value]
+        return items if isinstance(value, list) else tuple(items)
+    if isinstance(value, Mapping):
+        return {key if isinstance(key, str) else str(key): plain(item) for key, item in value.items()}
+    return Strange(type(value).__name__)
+
+
+def copied(args: Sequence[Any]) -> tuple[Any, ...]:
+    """The arguments anew, so that no call can change what the next one sees."""
+    return tuple(plain(value) for value in args)
+
+
+def double(value: Any) -> Any:
+    """The same value with every floating-point tensor in double precision."""
+    if isinstance(value, Tensor):
+        return value.double() if value.is_floating_point() else value
+    if isinstance(value, (list, tuple)):
+        return type(value)(double(item) for item in value)
+    if isinstance(value, dict):
+        return {key: double(item) for key, item in value.items()}
+    return value

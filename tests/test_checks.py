@@ -1,0 +1,449 @@
+"""The machinery of the exercises: what a check does with whatever a learner hands it, and how progress is kept."""
+
+import _thread
+import contextlib
+import dataclasses
+import json
+import os
+import random
+import subprocess
+import sys
+import threading
+import time
+
+import numpy as np
+import pytest
+import torch
+
+from kdcourse.__main__ import main
+from kdcourse.checks import Card, Note, check, find, progress, tasks, verdict
+from kdcourse.checks import _calling as calling
+from kdcourse.checks import _checking as checking
+from kdcourse.checks._judges import close, relation, shown
+from kdcourse.checks._task import Strange, plain
+
+from .conftest import ROOT
+
+TASK = find("01.1")
+
+
+@pytest.fixture(autouse=True)
+def kept(tmp_path, monkeypatch):
+    """Progress in a folder of its own, and nothing remembered from other tests."""
+    monkeypatch.setenv("KDCOURSE_PROGRESS", str(tmp_path / "progress.json"))
+    monkeypatch.setattr(checking, "_seen", {})
+    return tmp_path / "progress.json"
+
+
+def right(logits, temperature):
+    return (logits / temperature).softmax(dim=1)
+
+
+def quick(limit=0.3):
+    return dataclasses.replace(TASK, limit=limit)
+
+
+# ---------------------------------------------------------------- the four states
+
+
+def test_a_right_answer_passes_and_says_what_was_learned():
+    card = check("01.1", right)
+    assert card.passed and card.state == "passed" and card.hint == ""
+    assert str(card).startswith("✓ 01.1 · Soften an answer: passed\n2 points. ")
+
+
+def test_a_wrong_answer_shows_input_expected_got_difference_and_hint():
+    card = check("01.1", lambda logits, temperature: logits.softmax(dim=1))
+    assert card.state == "not yet" and card.mistake == "no temperature"
+    facts = dict(card.facts)
+    assert facts["Input"] == "3 of 6, by hand, T = 2"
+    assert facts["temperature"] == "2"
+    assert facts["Expected"].startswith("tensor 1×3, float64: [[0.142857")
+    assert facts["Got"].startswith("tensor 1×3, float32: [[0.047")
+    assert facts["Difference"] == "3 of 3 values differ, first at [0, 0]: 0.047619 where 0.142857 is expected"
+    assert card.hint in str(card)
+
+
+def test_an_untouched_stub_is_not_attempted_and_counts_as_no_try(kept):
+    def stub(logits, temperature):
+        raise NotImplementedError()
+
+    card = check("01.1", stub)
+    assert card.state == "not attempted" and "Not done yet" in card.says
+    assert not kept.exists()
+
+
+def test_an_error_of_torch_is_not_an_untouched_stub():
+    def unsupported(logits, temperature):
+        return torch.Tensor.__torch_function__ and _raise(logits)
+
+    assert check("01.1", unsupported).state == "not yet"
+
+
+def _raise(_):
+    raise NotImplementedError("this operator is not implemented for this device")
+
+
+@pytest.mark.parametrize(
+    ("thing", "says"), [(3.0, "3 was passed"), (None, "None was passed"), (torch.zeros(2), "tensor 2")]
+)
+def test_what_is_no_function_could_not_be_checked(thing, says):
+    card = check("01.1", thing)
+    assert card.state == "could not be checked" and says in card.says
+    assert "without parentheses: check('01.1', softened)" in card.hint
+
+
+def test_an_unknown_task_names_those_there_are():
+    with pytest.raises(ValueError, match=r"task must be the id of a task; got '01.9'. There are: 01.1, 01.2"):
+        check("01.9", right)
+    with pytest.raises(ValueError, match="lessons 01, 02"):
+        check("77.1", right)
+
+
+# ---------------------------------------------------------------- whatever comes back
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        lambda z, t: right(z, t).numpy(),
+        lambda z, t: right(z.double(), t),
+        lambda z, t: right(z, t).requires_grad_(),
+        lambda z, t: right(z, t).tolist(),
+        lambda z, t: right(z.clone().requires_grad_(), t),
+        torch.compiler.disable(right),
+    ],
+    ids=["numpy", "float64", "needs a gradient", "lists", "through autograd", "wrapped"],
+)
+def test_the_same_values_in_another_form_are_right(answer):
+    assert verdict(TASK, answer).passed
+
+
+def test_autograd_works_inside():
+    def by_gradient(z, t):
+        z = z.clone().requires_grad_()
+        return t * torch.autograd.grad((z / t).logsumexp(dim=1).sum(), z)[0]
+
+    assert verdict(TASK, by_gradient).passed
+
+
+@pytest.mark.parametrize(
+    ("answer", "says"),
+    [
+        (lambda z, t: None, "None came back. Is a return missing?"),
+        (lambda z, t: (v for v in z), "an object of type generator came back; a tensor 2×3 is expected"),
+        (lambda z, t: torch.nn.Softmax(1), "an object of type Softmax came back"),
+        (lambda z, t: right(z, t).to_sparse(), "an object of type sparse tensor"),
+        (lambda z, t: right(z, t).to(torch.complex64), "came back; a tensor 2×3 is expected"),
+        (lambda z, t: "0.33", "'0.33' came back"),
+        (lambda z, t: right(z, t)[:, :2], "a tensor 2×2 came back; a tensor 2×3 is expected"),
+        (lambda z, t: right(z, t) * float("nan"), "6 of 6 values differ, first at [0, 0]: nan where 0.333333 is expected; 6 are NaN"),
+        (lambda z, t: np.array(["a"]), "array of <U1"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_right_is_named(answer, says):
+    card = verdict(TASK, answer)
+    assert card.state == "not yet" and says in str(card)
+
+
+def test_a_changed_argument_is_refused_though_the_values_are_right():
+    def careless(logits, temperature):
+        logits /= temperature
+        return logits.softmax(dim=1)
+
+    card = verdict(TASK, careless)
+    assert card.state == "not yet"
+    assert dict(card.facts)["Changed"] == "logits, in place: the caller's own data"
+    assert "logits.clone()" in card.hint
+
+
+def test_an_exception_shows_the_learners_own_line_and_arguments():
+    def broken(logits, temperature):
+        z = logits / temperature
+        return torch.stack([z, z[0]])
+
+    card = verdict(TASK, broken)
+    facts = dict(card.facts)
+    assert facts["Error"].startswith("RuntimeError: stack expects each tensor to be equal size")
+    assert facts["In"].endswith("return torch.stack([z, z[0]])") and facts["In"].startswith("line ")
+    assert facts["logits"].startswith("tensor 2×3") and facts["temperature"] == "1"
+    assert "Traceback" not in str(card) and "kdcourse" not in str(card)
+
+
+def test_an_exception_of_ones_own_class_is_named_in_full():
+    class Mine(Exception):
+        pass
+
+    def raising(z, t):
+        raise Mine("no")
+
+    assert "test_checks.Mine: no" in str(verdict(TASK, raising))
+
+
+@pytest.mark.parametrize("leaving", [SystemExit, RecursionError, MemoryError, AssertionError])
+def test_no_exception_gets_past_the_check(leaving):
+    def raising(z, t):
+        raise leaving()
+
+    assert f"Error: {leaving.__name__}" in str(verdict(TASK, raising))
+
+
+@pytest.mark.parametrize("answer", [lambda z: z, lambda z, t, more: z, lambda: 1])
+def test_the_wrong_number_of_arguments_is_named(answer):
+    assert "it is called with 2 arguments (logits, temperature)" in str(verdict(TASK, answer))
+
+
+def test_prints_are_caught_and_bounded(capsys):
+    def talking(z, t):
+        print("shape", tuple(z.shape))
+        print("x" * 10**6, file=sys.stderr)
+        return right(z, t)
+
+    card = verdict(TASK, talking)
+    assert card.passed and card.printed.startswith("shape (2, 3)")
+    assert len(card.printed) == 2000
+    assert capsys.readouterr() == ("", "")
+    assert "<summary>Your function printed</summary>" in card._repr_html_()
+
+
+# ---------------------------------------------------------------- functions that do not come back
+
+
+def forever(z, t):
+    while True:
+        pass
+
+
+def stubborn(z, t):
+    while True:
+        with contextlib.suppress(Exception):
+            time.sleep(0.001)
+
+
+@pytest.mark.parametrize("answer", [forever, stubborn])
+def test_a_function_that_never_returns_is_stopped(answer):
+    before, started = threading.active_count(), time.perf_counter()
+    card = verdict(quick(), answer)
+    assert card.state == "not yet" and card.says == "It did not return within 0.3 s."
+    assert time.perf_counter() - started < 3
+    _wait_for(lambda: threading.active_count() == before)
+
+
+def _wait_for(true):
+    """A thread that has done its work still needs a moment to end."""
+    until = time.monotonic() + 5
+    while not true():
+        assert time.monotonic() < until
+        time.sleep(0.01)
+
+
+def test_later_inputs_count_towards_the_limit():
+    def slower(z, t):
+        if z.shape[0] == 5:
+            forever(z, t)
+        return right(z, t)
+
+    card = verdict(quick(), slower)
+    assert dict(card.facts)["Input"].startswith("4 of 6") and "Can a loop become one operation" in card.hint
+
+
+def test_one_that_hangs_in_a_library_is_said_to_live_on(monkeypatch):
+    release = threading.Event()
+
+    def hanging(z, t):
+        release.wait(20)  # one call in C
+
+    monkeypatch.setattr(calling, "_stop", lambda worker, done: False)
+    card = verdict(quick(), hanging)
+    release.set()
+    assert card.state == "could not be checked" and "Restart the kernel" in card.says
+
+
+def test_the_stop_button_stops_the_function_and_is_passed_on():
+    before = threading.active_count()
+    timer = threading.Timer(0.3, _thread.interrupt_main)
+    timer.start()
+    with pytest.raises(KeyboardInterrupt):
+        verdict(quick(30.0), forever)
+    timer.join()
+    _wait_for(lambda: threading.active_count() == before)
+
+
+def test_without_threads_there_is_no_limit_and_the_card_says_so(monkeypatch):
+    def refused(self):
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", refused)
+    card = verdict(TASK, right)
+    assert card.passed and "No time limit here" in card.note
+
+
+# ---------------------------------------------------------------- the same seed, the same verdict
+
+
+def test_a_function_that_draws_gets_the_same_numbers_each_time():
+    def drawing(z, t):
+        return z + torch.rand(z.shape) + np.random.rand() + random.random()
+
+    torch.manual_seed(1)
+    one, expected = verdict(TASK, drawing, seed=5), torch.rand(1)
+    torch.manual_seed(2)
+    assert str(verdict(TASK, drawing, seed=5)) == str(one)
+    assert str(verdict(TASK, drawing, seed=6)) != str(one)
+    torch.manual_seed(1)
+    assert torch.equal(torch.rand(1), expected), "the caller's own random numbers go on as if nothing had been"
+
+
+def test_settings_that_a_function_changes_are_given_back():
+    def meddling(z, t):
+        torch.set_default_dtype(torch.float64)
+        torch.set_grad_enabled(False)
+        return right(z, t)
+
+    assert verdict(TASK, meddling).passed
+    assert torch.get_default_dtype() == torch.float32 and torch.is_grad_enabled()
+
+
+# ---------------------------------------------------------------- judges and words
+
+
+@pytest.mark.parametrize(
+    ("expected", "got", "says"),
+    [
+        ((1, 2.5), [1, 2.5], None),
+        ((1, 2.5), torch.tensor([1.0, 2.5]), None),
+        ((1, 2.5), (1,), "1 values came back; 2 are expected"),
+        ((1, 2.5), (1, 2.6), "value 2: 2.6 where 2.5 is expected"),
+        ({"a": 1}, {"a": 1.0}, None),
+        ({"a": 1}, {"b": 1}, "keys: a missing, b unknown"),
+        ({"a": 1}, 1, "1 came back; a dict with a is expected"),
+        ({"a": 1}, {"a": None}, "a: None came back"),
+        (torch.tensor(0.25), 0.25, None),
+        (0.25, torch.tensor([0.25]), "a tensor 1 came back; a number is expected"),
+        (torch.tensor([True, False]), [1, 0], None),
+        (torch.tensor([3, 4]), torch.tensor([3.0, 4.0]), None),
+        (torch.tensor([3, 4]), torch.tensor([3.0, 4.00001]), "1 of 2 values differ"),
+        (torch.tensor([1e-12, 1.0]), torch.tensor([0.0, 1.0]), None),
+        (torch.tensor([float("inf"), 1.0]), torch.tensor([float("inf"), 1.0]), None),
+        ("up", "Up", "'Up' where 'up' is expected"),
+        ([torch.zeros(2)], [torch.zeros(3)], "value 1: a tensor 3 came back"),
+    ],
+)
+def test_the_judge_of_equality(expected, got, says):
+    found = close(expected, plain(got))
+    assert bool(found) == (says is None)
+    assert says is None or says in found.difference
+
+
+def test_facts_about_all_answers_together():
+    expected = [torch.tensor([1.0, 2.0]), torch.tensor([-3.0])]
+    assert relation(expected, [e / 10 for e in expected]) == "Every value is 0.1 times the expected one."
+    assert relation(expected, [e + 5 for e in expected]) == "Every value is 5 away from the expected one."
+    assert relation(expected, [expected[0] / 10, expected[1]]) == ""
+    assert relation(expected, [e * float("nan") for e in expected]) == ""
+    assert relation(["up"], ["down"]) == ""
+
+
+def test_values_are_shown_short():
+    assert shown(torch.arange(1000.0)) == "tensor 1000, float32: [0, 1, 2, 3, 4, 5, …]"
+    assert shown(torch.zeros(3, 1, 28, 28)) == "tensor 3×1×28×28, float32: from 0 to 0"
+    assert shown([1.0, "a", None]) == "[1, 'a', None]"
+    assert shown(Strange("module")) == "an object of type module"
+    assert len(shown("a" * 500)) < 70
+
+
+def test_a_card_escapes_what_a_learner_wrote():
+    card = Card("01.1", "<b>", "not yet", says="<script>", facts=(("Got", "<i>&"),), hint="`a < b` and *this*")
+    page = card._repr_html_()
+    assert "<script>" not in page and "<i>&" not in page
+    assert "a &lt; b</code>" in page and "<em>this</em>" in page
+    assert 'role="status"' in page
+    assert "<pre" in Note("x", code="a < b")._repr_html_()
+
+
+# ---------------------------------------------------------------- hints, solutions, progress
+
+
+def test_hints_come_one_by_one_and_before_the_solution(kept):
+    assert "a hint first" in str(check.solution("02.3"))
+    one, two, again = (check.hint("02.3") for _ in range(3))
+    assert one.heading == "02.3, hint 1 of 2" and "check.hint('02.3')" in str(one)
+    assert two.heading == again.heading == "02.3, hint 2 of 2" and "____" in two.code
+    assert "def leaked(train" in str(check.solution("02.3"))
+    entry = json.loads(kept.read_text())["tasks"]["02.3"]
+    assert entry["hints"] == 2 and entry["solution"] is True and entry["passed"] is False
+
+
+def test_hints_work_where_nothing_is_kept(monkeypatch):
+    monkeypatch.setenv("KDCOURSE_PROGRESS", "")
+    assert "hint 1" in str(check.hint("01.1")) and "hint 2" in str(check.hint("01.1"))
+    assert "def softened" in str(check.solution("01.1"))
+
+
+def test_progress_is_kept_and_what_is_passed_stays_passed(kept, capsys):
+    check("01.1", lambda z, t: z)
+    check("01.1", right)
+    check("01.1", lambda z, t: z)
+    entry = json.loads(kept.read_text())["tasks"]["01.1"]
+    assert entry["tries"] == 3 and entry["passed"] and entry["state"] == "not yet"
+    found = progress()
+    assert found.points("01") == (2, sum(task.points for task in tasks("01")))
+    assert found.points() == (2, sum(task.points for task in tasks()))
+    assert "✓ 01.1 Soften an answer (2): passed, 3 tries" in str(found)
+    assert 'aria-label="2 of 12 points"' in found._repr_html_()
+    assert main(["progress"]) == 0
+    assert "lesson 01  ███░" in capsys.readouterr().out
+
+
+def test_the_command_finds_the_exercises_folder(tmp_path, monkeypatch, capsys):
+    monkeypatch.delenv("KDCOURSE_PROGRESS")
+    (tmp_path / "exercises").mkdir()
+    monkeypatch.chdir(tmp_path / "exercises")
+    check("01.1", right)
+    monkeypatch.chdir(tmp_path)
+    assert main(["progress"]) == 0
+    assert "2 of 12 points" in capsys.readouterr().out
+    assert main(["progress", str(tmp_path / "exercises")]) == 0
+    assert "2 of 12 points" in capsys.readouterr().out
+
+
+def test_two_kernels_that_write_at_once_lose_nothing(kept):
+    code = (
+        "import sys\nfrom kdcourse.checks import _progress\n"
+        "for i in range(40):\n    _progress.update(f'0{sys.argv[1]}.{i}', lambda e: e.update(tries=e['tries'] + 1))\n"
+        "    _progress.update('10.1', lambda e: e.update(tries=e['tries'] + 1))\n"
+    )
+    writers = [subprocess.Popen([sys.executable, "-c", code, n], cwd=ROOT) for n in "12"]
+    assert [writer.wait(120) for writer in writers] == [0, 0]
+    saved = json.loads(kept.read_text())["tasks"]
+    assert len(saved) == 81 and saved["10.1"]["tries"] == 80
+    assert not list(kept.parent.glob("*.tmp"))
+
+
+@pytest.mark.parametrize("text", ["{ not json", "[]", '{"tasks": 3}', '{"version": 1}'])
+def test_a_damaged_file_is_set_aside_not_overwritten(kept, text):
+    kept.write_text(text)
+    card = check("01.1", right)
+    assert "kept as progress.broken.json" in card.note
+    assert (kept.parent / "progress.broken.json").read_text() == text
+    assert json.loads(kept.read_text())["tasks"]["01.1"]["passed"]
+
+
+def test_an_interrupted_write_leaves_the_old_file(kept, monkeypatch):
+    check("01.1", right)
+    before = kept.read_text()
+
+    def full(*a):
+        raise OSError("No space left on device")
+
+    monkeypatch.setattr(os, "replace", full)
+    card = check("01.2", lambda change: "up")
+    assert "Your progress was not saved: No space left on device" in card.note
+    assert kept.read_text() == before and not list(kept.parent.glob(".*.tmp"))
+
+
+def test_a_place_that_cannot_be_written_costs_no_verdict(monkeypatch, tmp_path):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("KDCOURSE_PROGRESS", str(tmp_path / "file" / "progress.json"))
+    card = check("01.1", right)
+    assert card.passed and "was not saved" in card.note

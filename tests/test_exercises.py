@@ -1,0 +1,132 @@
+"""The exercise notebooks: made from the solutions, accepted by nbgrader, harmless when untouched."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+
+import nbformat
+import pytest
+
+from kdcourse.checks import find, tasks
+
+from .conftest import ROOT
+from .test_project import COURSE
+
+SOLUTIONS = sorted((ROOT / "solutions").glob("*.ipynb"))
+EXERCISES = sorted((ROOT / "exercises").glob("*.ipynb"))
+by_name = {"ids": lambda path: path.stem}
+
+
+def run(*command, **options):
+    return subprocess.run([sys.executable, *command], capture_output=True, text=True, check=False, **options)
+
+
+def test_exercises_and_solutions_are_in_step():
+    pytest.importorskip("nbgrader")
+    done = run("tools/exercises.py", "--check", cwd=ROOT)
+    assert done.returncode == 0, done.stderr
+    assert [p.name for p in SOLUTIONS] == [p.name for p in EXERCISES]
+
+
+def test_the_points_of_a_lesson_are_those_of_its_tasks():
+    for lesson in COURSE:
+        own = [task for task in tasks() if task.id.startswith(f"{lesson['file'][:2]}.")]
+        assert lesson["points"] == sum(task.points for task in own)
+        assert bool(own) == (ROOT / "exercises" / f"{lesson['file']}.ipynb").is_file()
+
+
+@pytest.mark.parametrize("path", EXERCISES, **by_name)
+def test_an_exercise_shows_no_answer_and_needs_only_kdcourse(path):
+    notebook = nbformat.read(path, as_version=4)
+    text = "\n".join(cell.source for cell in notebook.cells)
+    assert "SOLUTION" not in text and "HIDDEN" not in text and "card.passed" not in text
+    assert "nbgrader" not in text
+    for cell in (c for c in notebook.cells if c.cell_type == "code"):
+        assert cell.outputs == [] and cell.execution_count is None
+        if any(tag.startswith("answer:") for tag in cell.metadata.get("tags", [])):
+            assert cell.source.endswith("    # YOUR CODE HERE\n    raise NotImplementedError()")
+
+
+@pytest.mark.parametrize("path", EXERCISES, **by_name)
+def test_every_task_has_its_box_its_folds_and_its_check(path):
+    sources = [cell.source for cell in nbformat.read(path, as_version=4).cells]
+    for task in tasks(path.name[:2]):
+        at = next(i for i, source in enumerate(sources) if source.startswith(f"## {task.id} · {task.title}\n"))
+        assert re.search(
+            rf"> \*\*.+\*\* · {task.difficulty} · about {task.minutes} minutes · \*\*{task.points} point", sources[at]
+        )
+        check = next(i for i, source in enumerate(sources) if source.startswith(f'card = check("{task.id}", '))
+        assert at < check
+        assert sources[check + 1].startswith("<details><summary>")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("path", EXERCISES, **by_name)
+def test_an_untouched_exercise_stops_at_nothing_worse_than_not_done_yet(path, tmp_path, monkeypatch):
+    from nbclient import NotebookClient
+
+    monkeypatch.setenv("KDCOURSE_PROGRESS", str(tmp_path / "progress.json"))
+    notebook = nbformat.read(path, as_version=4)
+    NotebookClient(notebook, timeout=120, resources={"metadata": {"path": str(tmp_path)}}).execute()
+    shown = [output for cell in notebook.cells for output in cell.get("outputs", [])]
+    assert not [output for output in shown if output.output_type == "error" or output.get("name") == "stderr"]
+    cards = [output.data["text/plain"] for output in shown if "data" in output]
+    for task in tasks(path.name[:2]):
+        assert any(card.startswith(f"○ {task.id} · {task.title}: not attempted") for card in cards)
+    assert not (tmp_path / "progress.json").exists()
+
+
+@pytest.mark.slow
+def test_nbgrader_makes_the_same_exercises_from_the_same_solutions(tmp_path):
+    pytest.importorskip("nbgrader")
+    for path in SOLUTIONS:
+        folder = tmp_path / "source" / path.stem
+        folder.mkdir(parents=True)
+        (folder / path.name).write_text(path.read_text())
+    (tmp_path / "nbgrader_config.py").write_text("c = get_config()\nc.CourseDirectory.course_id = 'kd'\n")
+    environment = os.environ | {"JUPYTER_CONFIG_DIR": str(tmp_path / "config"), "HOME": str(tmp_path)}
+    for path in SOLUTIONS:
+        done = run("-m", "nbgrader", "generate_assignment", path.stem, "--create", cwd=tmp_path, env=environment)
+        assert done.returncode == 0, done.stderr
+        theirs = json.loads((tmp_path / "release" / path.stem / path.name).read_text())
+        ours = json.loads((ROOT / "exercises" / path.name).read_text())
+        assert [_bare(cell) for cell in theirs["cells"]] == [_bare(cell) for cell in ours["cells"]]
+
+
+def _bare(cell):
+    """What a learner and a grader see of a cell."""
+    return cell["cell_type"], "".join(cell["source"]), cell["metadata"].get("nbgrader"), cell.get("outputs")
+
+
+@pytest.mark.slow
+def test_nbgrader_grades_a_solution_in_full_and_an_untouched_notebook_with_nothing(tmp_path):
+    """Autograding puts the hidden tests back; each task is worth its points or nothing."""
+    pytest.importorskip("nbgrader")
+    from nbgrader.api import Gradebook
+
+    name = "10_four_steps"
+    for folder, source in (("source", "solutions"), ("submitted/ada", "solutions"), ("submitted/bob", "exercises")):
+        place = tmp_path / folder / name
+        place.mkdir(parents=True)
+        (place / f"{name}.ipynb").write_text((ROOT / source / f"{name}.ipynb").read_text())
+    (tmp_path / "nbgrader_config.py").write_text("c = get_config()\nc.CourseDirectory.course_id = 'kd'\n")
+    environment = os.environ | {"JUPYTER_CONFIG_DIR": str(tmp_path / "config"), "HOME": str(tmp_path), "KDCOURSE_PROGRESS": ""}  # fmt: skip
+    for command in (["generate_assignment", name, "--create"], ["autograde", name, "--create"]):
+        done = run("-m", "nbgrader", *command, cwd=tmp_path, env=environment)
+        assert done.returncode == 0, done.stderr[-3000:]
+    with Gradebook(f"sqlite:///{tmp_path}/gradebook.db") as book:
+        scores = {student: book.find_submission(name, student).score for student in ("ada", "bob")}
+    assert scores == {"ada": sum(task.points for task in tasks("10")), "bob": 0}
+
+
+def test_the_reference_of_every_task_stands_under_the_name_that_the_exercise_asks_for():
+    for path in SOLUTIONS:
+        for cell in nbformat.read(path, as_version=4).cells:
+            for tag in cell.metadata.get("tags", []):
+                if tag.startswith("answer:"):
+                    task = find(tag.removeprefix("answer:"))
+                    head = re.search(r"def (\w+)\(([^)]*)\)", cell.source)
+                    assert head[1] == task.reference.__name__
+                    assert [name.strip() for name in head[2].split(",")] == task.parameters

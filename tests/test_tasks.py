@@ -1,0 +1,148 @@
+"""The proof of every exercise: wrong answers refused, each named mistake met with its own hint, right answers accepted.
+
+Ten seeds, single and double precision; a design task, which trains, two seeds.
+"""
+
+import dataclasses
+import importlib
+import re
+
+import pytest
+import torch
+
+import kdcourse as kd
+from kdcourse.checks import tasks, verdict
+from kdcourse.checks._calling import Outcome
+from kdcourse.checks._checking import _alike, _try
+from kdcourse.checks._task import Strange, double, plain
+
+TASKS = tasks()
+SMALL = [task for task in TASKS if task.kind != "design"]
+DESIGN = [task for task in TASKS if task.kind == "design"]
+ANSWERS = [importlib.import_module(f"tests.answers.lesson{n}") for n in sorted({task.id[:2] for task in TASKS})]
+RIGHT = {key: value for module in ANSWERS for key, value in module.RIGHT.items()}
+WRONG = {key: value for module in ANSWERS for key, value in module.WRONG.items()}
+SEEDS = range(10)
+by_id = {"ids": lambda task: task.id}
+
+
+def in_double(task):
+    """The same task on inputs in double precision."""
+    return dataclasses.replace(task, inputs=lambda seed: [double(args) for args in task.inputs(seed)])
+
+
+def both(task):
+    return (task, in_double(task))
+
+
+def test_every_lesson_with_exercises_has_each_kind_and_its_points():
+    assert [task.id for task in TASKS] == sorted({task.id for task in TASKS})
+    assert set(RIGHT) == set(WRONG) == {task.id for task in TASKS}
+    for lesson in {task.id[:2] for task in TASKS}:
+        own = tasks(lesson)
+        assert len(own) in (4, 5)
+        assert {task.kind for task in own} == {"implement", "predict", "debug", "design"}
+        assert own[0].difficulty == "warm-up" and own[-1].difficulty == "stretch"
+
+
+@pytest.mark.parametrize("task", TASKS, **by_id)
+def test_a_task_is_data_and_functions_of_plain_values(task):
+    inputs = task.inputs(0)
+    assert len(inputs) == len(task.rungs) == len(set(task.rungs))
+    assert len(task.hints) >= 2 and "____" in task.hints[-1]
+    assert task.minutes > 0 and task.points > 0 and task.limit <= 10
+    assert f"def {task.reference.__name__}(" in task.solution
+    assert len(task.parameters) == len(inputs[0])
+    for args in inputs:
+        for value in args:
+            assert isinstance(value, (torch.Tensor, int, float, str)), "a grader must be able to send it"
+    assert not any(isinstance(plain(value), Strange) for value in task.expected(0))
+    for mistake in task.mistakes:
+        assert len(mistake.hint) > 20
+    assert len({m.hint for m in task.mistakes}) == len({m.name for m in task.mistakes}) == len(task.mistakes)
+
+
+@pytest.mark.parametrize("task", TASKS, **by_id)
+def test_the_same_seed_makes_the_same_inputs(task):
+    for one, other in zip(task.inputs(3), task.inputs(3), strict=True):
+        for a, b in zip(one, other, strict=True):
+            assert torch.equal(a, b) if isinstance(a, torch.Tensor) else a == b
+
+
+@pytest.mark.parametrize("task", SMALL, **by_id)
+def test_any_two_mistakes_and_the_reference_differ(task):
+    reference = [("reference", task.reference)]
+    named = reference + [(mistake.name, mistake.function) for mistake in task.mistakes]
+    assert len(task.mistakes) >= 4
+    for seed in SEEDS:
+        inputs = task.inputs(seed)
+        found = {name: [_try(kd.checks.Mistake(name, f, ""), args) for args in inputs] for name, f in named}
+        for i, (one, _) in enumerate(named):
+            for other, _ in named[i + 1 :]:
+                pairs = zip(found[one], found[other], strict=True)
+                assert not all(_alike(task, a, b) for a, b in pairs), f"seed {seed}: {one} and {other} are alike"
+
+
+@pytest.mark.parametrize("task", SMALL, **by_id)
+def test_each_named_mistake_is_met_with_its_own_hint(task):
+    for seed in SEEDS:
+        for variant in both(task):
+            for mistake in task.mistakes:
+                card = verdict(variant, mistake.function, seed=seed)
+                assert (card.state, card.mistake, card.hint) == ("not yet", mistake.name, mistake.hint), (seed, card)
+
+
+@pytest.mark.parametrize("task", SMALL, **by_id)
+def test_right_answers_are_accepted(task):
+    assert len(RIGHT[task.id]) >= 3
+    for seed in SEEDS:
+        for variant in both(task):
+            for answer in (*RIGHT[task.id], task.reference):
+                card = verdict(variant, answer, seed=seed)
+                assert card.passed, (seed, answer, card)
+
+
+@pytest.mark.parametrize("task", SMALL, **by_id)
+def test_wrong_answers_are_refused_each_for_its_own_reason(task):
+    assert len({reason for _, reason in WRONG[task.id]}) >= 4
+    for seed in SEEDS:
+        for variant in both(task):
+            for answer, reason in WRONG[task.id]:
+                card = verdict(variant, answer, seed=seed)
+                assert card.state == "not yet", (seed, reason, card)
+                assert reason in str(card), (seed, reason, card)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", [0, 1])
+@pytest.mark.parametrize("task", DESIGN, **by_id)
+def test_designs_are_judged_by_what_they_reach(task, seed):
+    assert len(RIGHT[task.id]) >= 3 and len({reason for _, reason in WRONG[task.id]}) >= 4
+    for answer, reason in WRONG[task.id]:
+        card = verdict(task, answer, seed=seed)
+        assert card.state == "not yet" and reason in str(card), (seed, reason, card)
+        assert not re.search(r"Expected|labels", "".join(name for name, _ in card.facts if name not in task.parameters))
+    patient = dataclasses.replace(task, limit=60.0)  # tests share two cores with one another
+    for answer in (*RIGHT[task.id], task.reference):
+        card = verdict(patient, answer, seed=seed)
+        assert card.passed, (seed, answer, card)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("task", DESIGN, **by_id)
+def test_a_grader_asks_on_test_images_and_the_bar_lies_above_the_labels(task):
+    for seed in (0, 1):
+        for exam in ("val", "test"):
+            (expected,) = task.expected(seed, exam)
+            assert expected["alone"] + 0.02 < expected["bar"] < 0.9
+        val, test = (task.inputs(seed, exam=exam)[0][-1] for exam in ("val", "test"))
+        assert not torch.equal(val, test)
+        answers = {tuple(task.expected(seed, exam)[0]["labels"].tolist()) for exam in ("val", "test")}
+        assert len(answers) == 2
+
+
+def test_a_mistake_that_raises_is_recognised_too():
+    task = kd.checks.find("02.4")
+    overflow = next(mistake for mistake in task.mistakes if mistake.name == "overflow")
+    assert _try(overflow, (575, 1100)) == Outcome("raised", error="OverflowError")
+    assert verdict(task, overflow.function).mistake == "overflow"

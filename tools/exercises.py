@@ -1,0 +1,136 @@
+"""Write the learners' notebooks from the solutions, with nbgrader's own preprocessors.
+
+    python tools/exercises.py [--check]
+
+In ``solutions/NN_name.ipynb`` an author writes prose and answers. This fills in what the tasks say: a heading
+``## 01.1`` gets the title and its box, a cell tagged ``answer:01.1`` nbgrader's metadata, a cell tagged ``check:01.1``
+its code and points. ``exercises/NN_name.ipynb`` is made from it and never edited by hand. ``--check`` writes nothing
+and fails where a file is out of step.
+"""
+
+import copy
+import json
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+import nbformat
+from course import SETUP, address, colab, course
+from nbgrader.preprocessors import (
+    CheckCellMetadata,
+    ClearHiddenTests,
+    ClearMarkScheme,
+    ClearOutput,
+    ClearSolutions,
+    ComputeChecksums,
+    LockCells,
+)
+
+from kdcourse.checks import Task, find, tasks
+
+ROOT = Path(__file__).parent.parent
+# The order of nbgrader's generate_assignment, its database aside.
+STEPS = (ClearSolutions, LockCells, ComputeChecksums, CheckCellMetadata, ClearOutput, ClearHiddenTests, ClearMarkScheme)
+CHECK = """\
+card = check("{id}", {name})
+### BEGIN HIDDEN TESTS
+assert card.passed, str(card)
+### END HIDDEN TESTS
+card"""
+
+
+def box(task: Task) -> str:
+    """What stands in front of a task: kind, difficulty, minutes, points."""
+    points = "1 point" if task.points == 1 else f"{task.points} points"
+    kind = {"predict": "predict, then check"}.get(task.kind, task.kind)
+    return f"> **{kind}** · {task.difficulty} · about {task.minutes} minutes · **{points}**"
+
+
+def metadata(task: Task, role: str) -> dict[str, Any]:
+    """The metadata that nbgrader wants of an answer or a check."""
+    name = f"{role}-{task.id.replace('.', '-')}"
+    graded = role == "check"
+    common = {"grade": graded, "grade_id": name, "locked": graded, "schema_version": 3, "solution": not graded}
+    return common | {"task": False} | ({"points": task.points} if graded else {})
+
+
+def frame(lesson: dict[str, Any], folder: str) -> str:
+    """The first line: back to the lesson, the map, Colab."""
+    back = f"[← {lesson['title']}](../notebooks/{lesson['file']}.ipynb)"
+    link = colab(lesson["file"]).replace("/notebooks/", f"/{folder}/")
+    return f"{back} · [map](../notebooks/00_start_here.ipynb#The-map) · {link}"
+
+
+def filled(cell: Any, lesson: dict[str, Any]) -> None:
+    """A cell with what the tasks say."""
+    heading = re.match(r"## (\d\d\.\d+)[^\n]*(?:\n\n> \*\*[^\n]*)?", cell.source)
+    if cell.cell_type == "markdown" and heading:
+        task = find(heading[1])
+        cell.source = f"## {task.id} · {task.title}\n\n{box(task)}" + cell.source[heading.end() :]
+    for tag in cell.metadata.get("tags", []):
+        role, _, name = tag.partition(":")
+        if role in ("answer", "check"):
+            cell.metadata["nbgrader"] = metadata(find(name), role)
+        if role == "check":
+            cell.source = CHECK.format(id=name, name=find(name).reference.__name__)
+        if role == "setup":
+            cell.source = SETUP.replace("ADDRESS", address()).strip()
+    if cell.cell_type == "markdown" and "\n\n# " in cell.source and "[map]" in cell.source:
+        cell.source = frame(lesson, "exercises") + "\n\n" + cell.source.partition("\n\n")[2]
+
+
+def solution(path: Path, lesson: dict[str, Any]) -> Any:
+    """The solution notebook, filled in; every task of the lesson must be there."""
+    notebook = nbformat.read(path, as_version=4)  # type: ignore[no-untyped-call]
+    notebook.metadata.pop("widgets", None)
+    notebook.metadata.pop("language_info", None)
+    for cell in notebook.cells:
+        filled(cell, lesson)
+    found = [t for cell in notebook.cells for t in cell.metadata.get("tags", []) if t.startswith(("answer:", "check:"))]
+    wanted = [f"{role}:{task.id}" for task in tasks(lesson["file"][:2]) for role in ("answer", "check")]
+    if found != wanted:
+        raise SystemExit(f"{path.name} has the cells {found}; its tasks want {wanted}")
+    return notebook
+
+
+def exercise(notebook: Any) -> Any:
+    """The learner's notebook."""
+    made, resources = copy.deepcopy(notebook), dict[str, Any]()
+    for step in STEPS:
+        made, resources = step().preprocess(made, resources)
+    for cell in made.cells:
+        if cell.cell_type == "code":
+            cell.execution_count = None
+            cell.metadata.pop("execution", None)
+    return made
+
+
+def text(notebook: Any) -> str:
+    """The notebook as it is saved."""
+    nbformat.validate(notebook)
+    return json.dumps(notebook, indent=1, ensure_ascii=False, sort_keys=True) + "\n"
+
+
+def main() -> None:
+    """Write, or check."""
+    wanted: dict[Path, str] = {}
+    by_name = {lesson["file"]: lesson for lesson in course()}
+    for path in sorted((ROOT / "solutions").glob("*.ipynb")):
+        source = solution(path, by_name[path.stem])
+        wanted[path] = text(source)
+        wanted[ROOT / "exercises" / path.name] = text(exercise(source))
+    stray = [p for p in (ROOT / "exercises").glob("*.ipynb") if p not in wanted]
+    stale = [str(p.relative_to(ROOT)) for p, t in wanted.items() if not p.is_file() or p.read_text() != t]
+    stale += [f"{p.relative_to(ROOT)} (no solution)" for p in stray]
+    if "--check" in sys.argv:
+        if stale:
+            raise SystemExit(f"out of step: {', '.join(stale)}; run make exercises")
+        return
+    for path, content in wanted.items():
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(content)
+
+
+if __name__ == "__main__":
+    main()
