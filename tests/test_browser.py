@@ -39,6 +39,7 @@ def lab(tmp_path_factory):
     home = tmp_path_factory.mktemp("lab")
     shutil.copytree(ROOT / "notebooks", home / "notebooks")
     shutil.copytree(ROOT / "docs", home / "docs")
+    shutil.copytree(ROOT / "exercises", home / "exercises")
     settings = home / "settings/@jupyterlab"
     for path, value in {
         "notebook-extension/tracker": {"windowingMode": "none"},
@@ -47,7 +48,7 @@ def lab(tmp_path_factory):
         (settings / path).parent.mkdir(parents=True, exist_ok=True)
         settings.joinpath(f"{path}.jupyterlab-settings").write_text(json.dumps(value))
     options = ["--no-browser", "--allow-root", "--expose-app-in-browser", "--ServerApp.token=", "--port=0"]
-    environment = os.environ | {"JUPYTERLAB_SETTINGS_DIR": str(home / "settings"), "OMP_NUM_THREADS": "1", "TQDM_DISABLE": "1", "JUPYTER_RUNTIME_DIR": str(home / "runtime")}  # fmt: skip
+    environment = os.environ | {"JUPYTERLAB_SETTINGS_DIR": str(home / "settings"), "OMP_NUM_THREADS": "1", "TQDM_DISABLE": "1", "KDCOURSE_PROGRESS": str(home / "progress.json"), "JUPYTER_RUNTIME_DIR": str(home / "runtime")}  # fmt: skip
     log = (home / "log").open("w+")
     server = subprocess.Popen([sys.executable, "-m", "jupyterlab", *options, str(home)], cwd=home, env=environment, stderr=log, stdout=log)  # fmt: skip
     try:
@@ -80,10 +81,7 @@ def browser():
 
 @pytest.mark.parametrize("name", NOTEBOOKS)
 def test_a_notebook_in_a_real_browser(lab, browser, name, tmp_path):
-    page = browser.new_page(viewport={"width": 1280, "height": 1500})
-    page.goto(f"{lab}/tree/notebooks/{name}?reset", wait_until="domcontentloaded")
-    page.wait_for_function(READY, timeout=90_000)
-    page.evaluate("() => window.jupyterapp.commands.execute('filebrowser:toggle-main').catch(() => {})")
+    page = _open(lab, browser, f"notebooks/{name}")
     page.evaluate("() => window.jupyterapp.commands.execute('notebook:clear-all-cell-outputs')")
     assert all(cell["count"] is None and not cell["outputs"] for cell in page.evaluate(STATE)), (
         "nothing old is looked at"
@@ -101,6 +99,56 @@ def test_a_notebook_in_a_real_browser(lab, browser, name, tmp_path):
         assert image.evaluate("i => i.complete && i.naturalWidth > 100"), "it is drawn"
     controlled = sum("kd.widgets." in cell["source"] for cell in cells if "CHANGES" not in cell["source"])
     assert _move_all(page) >= controlled
+    _in_both_themes(page, tmp_path, Path(name).stem)
+
+
+ANSWERS = {
+    "01.1": "def softened(logits, temperature):\n    return (logits / temperature).softmax(dim=1)",
+    "01.2": "def entropy_moves(change):\n    print('no idea')\n    return 'same' if 'plus' not in change else 'down'",
+    "01.3": "def conv_cost(i, o, kernel, size, stride, padding):\n    return i * o, size / (stride - 1)",
+}
+CARDS = {
+    "01.1": "✓ 01.1 · Soften an answer: passed",
+    "01.2": "✗ 01.2 · Predict the entropy: not yet",
+    "01.3": "✗ 01.3 · Debug a cost counter: not yet",
+    "01.4": "○ 01.4 · A control that knows classes only: not attempted",
+}
+WRITE = """answers => window.jupyterapp.shell.currentWidget.content.widgets.forEach(cell => {
+  const tag = (cell.model.getMetadata('tags') || []).find(t => t.startsWith('answer:'));
+  const answer = tag && answers[tag.slice(7)];
+  if (answer) cell.model.sharedModel.setSource(answer);
+})"""
+
+
+def test_a_learner_meets_the_four_cards(lab, browser, tmp_path):
+    """Exercise 01 as a learner works on it: one answer right, one wrong, one that fails, two untouched."""
+    page = _open(lab, browser, "exercises/01_why_distil.ipynb")
+    page.evaluate(WRITE, ANSWERS)
+    page.evaluate("() => { window.jupyterapp.commands.execute('notebook:run-all-cells'); }")
+    _finished(page)
+    cards = page.locator(".jp-OutputArea-output [role=status]")
+    texts = [" ".join(text.split()) for text in cards.all_inner_texts()]
+    assert [t.startswith(c) for t, c in zip(texts, CARDS.values(), strict=False)] == [True] * 4, texts
+    assert "Your function printed" in texts[1]
+    assert "ZeroDivisionError: division by zero" in texts[2] and "return i * o, size / (stride - 1)" in texts[2]
+    for card in cards.all():
+        box, outer = card.bounding_box(), page.locator(".jp-WindowedPanel-outer").first.bounding_box()
+        assert box["width"] <= outer["width"], "nothing runs out of the page"
+        assert card.evaluate("c => c.scrollWidth <= c.clientWidth + 1")
+    assert page.locator("[role=img][aria-label='2 of 12 points']").count() == 1
+    _in_both_themes(page, tmp_path, "exercise-01")
+
+
+def _open(lab, browser, path):
+    page = browser.new_page(viewport={"width": 1280, "height": 1500})
+    page.goto(f"{lab}/tree/{path}?reset", wait_until="domcontentloaded")
+    page.wait_for_function(READY, timeout=90_000)
+    page.evaluate("() => window.jupyterapp.commands.execute('filebrowser:toggle-main').catch(() => {})")
+    return page
+
+
+def _in_both_themes(page, tmp_path, stem) -> None:
+    """Photographs; then the page and its kernel are closed."""
     folder = Path(os.environ.get("KDCOURSE_SCREENSHOTS", tmp_path))
     folder.mkdir(exist_ok=True, parents=True)
     backgrounds = set()
@@ -109,7 +157,7 @@ def test_a_notebook_in_a_real_browser(lab, browser, name, tmp_path):
         page.wait_for_function("t => document.body.dataset.jpThemeName === t", arg=theme, timeout=20_000)
         page.wait_for_timeout(500)
         backgrounds.add(page.evaluate("getComputedStyle(document.body).getPropertyValue('--jp-layout-color0').trim()"))
-        _photograph(page, folder, f"{Path(name).stem}-{theme.split()[1].lower()}")
+        _photograph(page, folder, f"{stem}-{theme.split()[1].lower()}")
     assert len(backgrounds) == 2, "the two themes differ"
     page.evaluate("() => window.jupyterapp.shell.currentWidget.sessionContext.shutdown()")
     page.close()

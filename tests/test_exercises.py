@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import nbformat
 import pytest
@@ -17,6 +18,18 @@ from .test_project import COURSE
 SOLUTIONS = sorted((ROOT / "solutions").glob("*.ipynb"))
 EXERCISES = sorted((ROOT / "exercises").glob("*.ipynb"))
 by_name = {"ids": lambda path: path.stem}
+
+
+@pytest.fixture
+def course(tmp_path, monkeypatch):
+    """A nbgrader course in a folder of its own; nbgrader calls alembic by its name."""
+    pytest.importorskip("nbgrader")
+    (tmp_path / "nbgrader_config.py").write_text("c = get_config()\nc.CourseDirectory.course_id = 'kd'\n")
+    monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setenv("JUPYTER_CONFIG_DIR", str(tmp_path / "config"))
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("KDCOURSE_PROGRESS", "")
+    return tmp_path
 
 
 def run(*command, **options):
@@ -79,18 +92,15 @@ def test_an_untouched_exercise_stops_at_nothing_worse_than_not_done_yet(path, tm
 
 
 @pytest.mark.slow
-def test_nbgrader_makes_the_same_exercises_from_the_same_solutions(tmp_path):
-    pytest.importorskip("nbgrader")
+def test_nbgrader_makes_the_same_exercises_from_the_same_solutions(course):
     for path in SOLUTIONS:
-        folder = tmp_path / "source" / path.stem
+        folder = course / "source" / path.stem
         folder.mkdir(parents=True)
         (folder / path.name).write_text(path.read_text())
-    (tmp_path / "nbgrader_config.py").write_text("c = get_config()\nc.CourseDirectory.course_id = 'kd'\n")
-    environment = os.environ | {"JUPYTER_CONFIG_DIR": str(tmp_path / "config"), "HOME": str(tmp_path)}
     for path in SOLUTIONS:
-        done = run("-m", "nbgrader", "generate_assignment", path.stem, "--create", cwd=tmp_path, env=environment)
+        done = run("-m", "nbgrader", "generate_assignment", path.stem, "--create", cwd=course)
         assert done.returncode == 0, done.stderr
-        theirs = json.loads((tmp_path / "release" / path.stem / path.name).read_text())
+        theirs = json.loads((course / "release" / path.stem / path.name).read_text())
         ours = json.loads((ROOT / "exercises" / path.name).read_text())
         assert [_bare(cell) for cell in theirs["cells"]] == [_bare(cell) for cell in ours["cells"]]
 
@@ -101,22 +111,19 @@ def _bare(cell):
 
 
 @pytest.mark.slow
-def test_nbgrader_grades_a_solution_in_full_and_an_untouched_notebook_with_nothing(tmp_path):
+def test_nbgrader_grades_a_solution_in_full_and_an_untouched_notebook_with_nothing(course):
     """Autograding puts the hidden tests back; each task is worth its points or nothing."""
-    pytest.importorskip("nbgrader")
     from nbgrader.api import Gradebook
 
     name = "10_four_steps"
     for folder, source in (("source", "solutions"), ("submitted/ada", "solutions"), ("submitted/bob", "exercises")):
-        place = tmp_path / folder / name
+        place = course / folder / name
         place.mkdir(parents=True)
         (place / f"{name}.ipynb").write_text((ROOT / source / f"{name}.ipynb").read_text())
-    (tmp_path / "nbgrader_config.py").write_text("c = get_config()\nc.CourseDirectory.course_id = 'kd'\n")
-    environment = os.environ | {"JUPYTER_CONFIG_DIR": str(tmp_path / "config"), "HOME": str(tmp_path), "KDCOURSE_PROGRESS": ""}  # fmt: skip
     for command in (["generate_assignment", name, "--create"], ["autograde", name, "--create"]):
-        done = run("-m", "nbgrader", *command, cwd=tmp_path, env=environment)
+        done = run("-m", "nbgrader", *command, cwd=course)
         assert done.returncode == 0, done.stderr[-3000:]
-    with Gradebook(f"sqlite:///{tmp_path}/gradebook.db") as book:
+    with Gradebook(f"sqlite:///{course}/gradebook.db") as book:
         scores = {student: book.find_submission(name, student).score for student in ("ada", "bob")}
     assert scores == {"ada": sum(task.points for task in tasks("10")), "bob": 0}
 

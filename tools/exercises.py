@@ -31,7 +31,10 @@ from kdcourse.checks import Task, find, tasks
 
 ROOT = Path(__file__).parent.parent
 # The order of nbgrader's generate_assignment, its database aside.
-STEPS = (ClearSolutions, LockCells, ComputeChecksums, CheckCellMetadata, ClearOutput, ClearHiddenTests, ClearMarkScheme)
+STEPS = (
+    LockCells, ClearSolutions, ClearOutput, CheckCellMetadata, ComputeChecksums, ClearHiddenTests, ClearMarkScheme,
+    ComputeChecksums, CheckCellMetadata,
+)  # fmt: skip
 CHECK = """\
 card = check("{id}", {name})
 ### BEGIN HIDDEN TESTS

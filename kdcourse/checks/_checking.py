@@ -118,6 +118,7 @@ def _judged(task: Task, card: Card, inputs: Sequence[tuple[Any, ...]], calls: Ca
             facts += [*arguments, *_answers(task, expected[at], outcome, found.difference)]
         known = recognise(task, inputs, calls.outcomes)
         hint = known.hint if known else hint or _other_hint(outcome, expected, calls)
+        hint = hint or f"None fits by itself; `check.hint('{task.id}')` gives a push."
         mistake = known.name if known else ""
         return replace(card, state="not yet", facts=tuple(facts), hint=hint, mistake=mistake)
     points = "1 point" if task.points == 1 else f"{task.points} points"

@@ -19,7 +19,7 @@ __all__ = ["Progress", "path", "read", "update"]
 
 NAME = "kdcourse-progress.json"
 PATIENCE = 10.0  # seconds to wait for another kernel that is writing
-BAR = "display:inline-block;height:0.8em;vertical-align:middle;border-radius:2px"
+BAR = "height:0.8em;border-radius:2px"
 
 
 def path(folder: str | os.PathLike[str] | None = None) -> Path | None:
@@ -151,6 +151,6 @@ def _cell(inside: str) -> str:
 
 
 def _bar(got: int, of: int) -> str:
-    empty = f'<span style="{BAR};width:12em;background:var(--jp-border-color2,#ccc)">'
-    filled = f'<span style="{BAR};width:{100 * got / of:.0f}%;background:#1a7f4b"></span>'
+    empty = f'<span style="{BAR};display:inline-block;vertical-align:middle;width:12em;background:var(--jp-border-color2,#ccc)">'
+    filled = f'<span style="{BAR};display:block;width:{100 * got / of:.0f}%;background:#1a7f4b"></span>'
     return f'<span role="img" aria-label="{got} of {of} points">{empty}{filled}</span></span>'
