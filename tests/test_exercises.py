@@ -10,7 +10,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from kdcourse.checks import find, tasks
+from kdcourse.checks import check, find, tasks
 
 from .conftest import ROOT
 from .test_project import COURSE
@@ -41,6 +41,12 @@ def test_exercises_and_solutions_are_in_step():
     done = run("tools/exercises.py", "--check", cwd=ROOT)
     assert done.returncode == 0, done.stderr
     assert [p.name for p in SOLUTIONS] == [p.name for p in EXERCISES]
+
+
+def test_the_readmes_card_is_what_a_learner_sees(monkeypatch):
+    monkeypatch.setenv("KDCOURSE_PROGRESS", "")
+    call, card = re.search(r"```\n>>> (check\(.*)\n((?:.+\n)+)```", (ROOT / "README.md").read_text()).groups()
+    assert str(eval(call, {"check": check})) == card.strip()
 
 
 def test_the_points_of_a_lesson_are_those_of_its_tasks():

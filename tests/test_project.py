@@ -23,6 +23,7 @@ import kdcourse as kd
 from .conftest import ROOT
 
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+SOLUTIONS = sorted((ROOT / "solutions").glob("*.ipynb"))
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 COURSE = tomllib.loads((ROOT / "notebooks/course.toml").read_text())["lesson"]
 
@@ -100,6 +101,7 @@ def test_nothing_is_pickled():
 
 def test_every_public_name_exists_and_is_explained():
     for module in (
+        kd.checks,
         kd.data,
         kd.models,
         kd.losses,
@@ -124,7 +126,7 @@ def test_every_public_name_exists_and_is_explained():
 # ---------------------------------------------------------------- notebooks
 
 
-@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
+@pytest.mark.parametrize("path", [*NOTEBOOKS, *SOLUTIONS], ids=lambda p: f"{p.parent.name}-{p.stem}")
 def test_notebooks_are_saved_as_they_ran(path):
     code = cells(path)
     assert [c["execution_count"] for c in code] == list(range(1, len(code) + 1))
@@ -291,10 +293,15 @@ def test_the_wheel_runs_lesson_00_in_an_empty_folder(tmp_path):
     command = [sys.executable, "-m", "jupyter", "execute", "00.ipynb"]
     done = subprocess.run(command, cwd=empty, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-3000:]
-    found = "from kdcourse import records; p = records.folder(); print(len(records.claims()), len(list(p.glob('results/*.json'))), p)"
+    found = "from kdcourse import checks, records; p = records.folder(); print(len(records.claims()), len(list(p.glob('results/*.json'))), p, len(checks.tasks()))"
     done = subprocess.run([sys.executable, "-c", found], cwd=empty, env=environment, capture_output=True, text=True, check=True)  # fmt: skip
     results = len(list((ROOT / "notebooks/results").glob("*.json")))
-    assert done.stdout.split() == ["22", str(results), str(tmp_path / "site/kdcourse/notebooks")]
+    assert done.stdout.split() == [
+        "22",
+        str(results),
+        str(tmp_path / "site/kdcourse/notebooks"),
+        str(len(kd.checks.tasks())),
+    ]
 
 
 def test_paths_in_the_package_work_from_anywhere(tmp_path):

@@ -49,11 +49,13 @@ def address() -> str:
 
 def table(lessons: list[dict[str, Any]], folder: str) -> str:
     """The lessons as a Markdown table whose links are relative to the file that holds it."""
-    rows = ["| lesson | what you do | minutes | needs | points |", "|---|---|---|---|---|"]
+    rows = ["| lesson | what you do | minutes | needs | exercises, points |", "|---|---|---|---|---|"]
     for lesson in lessons:
         number, needs = lesson["file"][:2], ", ".join(lesson["prerequisites"]) or "–"
         link = f"[{number} {lesson['title']}]({folder}{lesson['file']}.ipynb)"
-        rows.append(f"| {link} | {lesson['about']} | {lesson['minutes']} | {needs} | {lesson['points'] or '–'} |")
+        at = f"{'' if folder else '../'}exercises/{lesson['file']}.ipynb"
+        points = f"[{lesson['points']}]({at})" if lesson["points"] else "–"
+        rows.append(f"| {link} | {lesson['about']} | {lesson['minutes']} | {needs} | {points} |")
     return "\n".join(rows)
 
 

@@ -101,6 +101,18 @@ MUTANTS = [
     Mutant("shares do not follow the weights", "widgets.py", "weights[n] * value for value", "value for value", "widgets"),
     Mutant("a control redraws nothing", "widgets.py", 'control.observe(lambda change: self.redraw(), "value")', "pass", "widgets"),
     Mutant("the baseline takes the other arm's rate", "pipeline.py", "len(mixed), length, baseline_lr, theirs)", "len(mixed), length, lr, theirs)", "pipeline"),
+    Mutant("a wrong answer passes where the first input is right", "checks/_checking.py", "            if found and not outcome.changed:\n                continue", "            if (found or at > 0) and not outcome.changed:\n                continue", "checks"),
+    Mutant("a changed argument is forgiven", "checks/_checking.py", "if found and not outcome.changed:", "if found:", "checks"),
+    Mutant("a mistake is recognised by one input", "checks/_checking.py", "        if all(_alike(", "        if any(_alike(", "tasks"),
+    Mutant("an untouched stub counts as wrong", "checks/_calling.py", '"untouched" if untouched else "raised"', '"raised"', "checks"),
+    Mutant("inputs are not copied", "checks/_calling.py", "    given = copied(args)", "    given = args", "checks"),
+    Mutant("a function that never returns is left running", "checks/_calling.py", "return not done.is_set() and not _stop(worker, done)", "return False", "checks"),
+    Mutant("an answer of random numbers changes from call to call", "checks/_calling.py", "        with seeded(seed):", "        with contextlib.nullcontext():", "checks"),
+    Mutant("the shape is not compared", "checks/_judges.py", "if expected.shape != got.shape:", "if expected.numel() != got.numel():", "checks"),
+    Mutant("NaN counts as close", "checks/_judges.py", "    if not wrong.any():", "    if not (wrong & value.isfinite()).any():", "checks"),
+    Mutant("a solution without a hint", "checks/_checking.py", "if not (_seen.get(found.id)", "if False and not (_seen.get(found.id)", "checks"),
+    Mutant("what was passed is forgotten", "checks/_checking.py", 'bool(entry["passed"]) or card.passed', "card.passed", "checks"),
+    Mutant("progress written without a lock", "checks/_progress.py", 'with FileLock(f"{file}.lock", timeout=PATIENCE):', "if True:", "checks"),
 ]  # fmt: skip
 
 

@@ -19,7 +19,8 @@ __all__ = ["Progress", "path", "read", "update"]
 
 NAME = "kdcourse-progress.json"
 PATIENCE = 10.0  # seconds to wait for another kernel that is writing
-BAR = "height:0.8em;border-radius:2px"
+BAR = "height:0.8em;border-radius:2px;display:"
+EMPTY = "inline-block;vertical-align:middle;width:12em;background:var(--jp-border-color2,#ccc)"
 
 
 def path(folder: str | os.PathLike[str] | None = None) -> Path | None:
@@ -151,6 +152,5 @@ def _cell(inside: str) -> str:
 
 
 def _bar(got: int, of: int) -> str:
-    empty = f'<span style="{BAR};display:inline-block;vertical-align:middle;width:12em;background:var(--jp-border-color2,#ccc)">'
-    filled = f'<span style="{BAR};display:block;width:{100 * got / of:.0f}%;background:#1a7f4b"></span>'
-    return f'<span role="img" aria-label="{got} of {of} points">{empty}{filled}</span></span>'
+    filled = f'<span style="{BAR}block;width:{100 * got / of:.0f}%;background:#1a7f4b"></span>'
+    return f'<span role="img" aria-label="{got} of {of} points"><span style="{BAR}{EMPTY}">{filled}</span></span>'
