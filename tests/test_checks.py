@@ -10,6 +10,8 @@ import subprocess
 import sys
 import threading
 import time
+from decimal import Decimal
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -58,7 +60,7 @@ def test_a_wrong_answer_shows_input_expected_got_difference_and_hint():
     facts = dict(card.facts)
     assert facts["Input"] == "3 of 6, by hand, T = 2"
     assert facts["temperature"] == "2"
-    assert facts["Expected"].startswith("tensor 1×3, float64: [[0.142857")
+    assert facts["Expected"].startswith("tensor 1×3, float32: [[0.142857"), "in the precision that came back"
     assert facts["Got"].startswith("tensor 1×3, float32: [[0.047")
     assert facts["Difference"] == "3 of 3 values differ, first at [0, 0]: 0.047619 where 0.142857 is expected"
     assert card.hint in str(card)
@@ -180,7 +182,7 @@ def test_an_exception_of_ones_own_class_is_named_in_full():
     assert "test_checks.Mine: no" in str(verdict(TASK, raising))
 
 
-@pytest.mark.parametrize("leaving", [SystemExit, RecursionError, MemoryError, AssertionError])
+@pytest.mark.parametrize("leaving", [SystemExit, RecursionError, MemoryError, AssertionError, KeyboardInterrupt])
 def test_no_exception_gets_past_the_check(leaving):
     def raising(z, t):
         raise leaving()
@@ -342,6 +344,53 @@ def test_facts_about_all_answers_together():
     assert relation(expected, [expected[0] / 10, expected[1]]) == ""
     assert relation(expected, [e * float("nan") for e in expected]) == ""
     assert relation(["up"], ["down"]) == ""
+    assert relation([1000, 1], [1001, 2]) == "Every value is 1 away from the expected one."
+    assert relation([10_000, 208], [10_000, 201]) == "" and relation([2.0, 4.0], [2.0002, 4.0004]) == ""
+    assert relation([torch.tensor([True, False])], [torch.tensor([False, True])]) == ""
+    assert relation([1.0, 2.0], [1j * torch.ones(()), torch.ones(())]) == ""
+
+
+@pytest.mark.parametrize(
+    ("value", "found"),
+    [
+        (Fraction(1, 4), 0.25),
+        (Decimal("0.25"), 0.25),
+        (np.longdouble(0.25), 0.25),
+        (np.float32(0.25), 0.25),
+        (np.bool_(True), True),
+        (torch.nested.nested_tensor([torch.zeros(2), torch.zeros(3)]), Strange("nested tensor")),
+        (torch.quantize_per_tensor(torch.zeros(2), 1.0, 0, torch.qint8), Strange("quantized tensor")),
+        (1 + 2j, Strange("complex")),
+    ],
+)
+@pytest.mark.filterwarnings("ignore")
+def test_what_counts_as_a_plain_value(value, found):
+    assert plain(value) == found and type(plain(value)) is type(found)
+
+
+@pytest.mark.parametrize("huge", [10**30, -(10**400), 2**63, [10**400, 1], [[1, 2], [3]]])
+def test_numbers_too_long_for_a_tensor_are_wrong_not_a_crash(huge):
+    assert verdict(find("02.4"), lambda r, n: huge).state == "not yet"
+    assert verdict(TASK, lambda z, t: huge).state == "not yet"
+
+
+def test_a_failure_of_the_check_itself_is_owned_up_to():
+    def judge(expected, got):
+        raise ValueError("oh")
+
+    card = verdict(dataclasses.replace(TASK, judge=judge), right)
+    assert card.state == "could not be checked" and "That is our mistake" in card.says and "ValueError: oh" in card.says
+
+
+def test_progress_bars_do_not_fill_the_card():
+    def training(z, t):
+        print("begun")
+        for i in range(3):
+            print(f"\r{33 * i}%|███   | {i}/3", end="", file=sys.stderr)
+        print("\ndone")
+        return right(z, t)
+
+    assert verdict(TASK, training).printed.split() == ["begun", "done"] * 6
 
 
 def test_values_are_shown_short():

@@ -141,6 +141,40 @@ def test_a_grader_asks_on_test_images_and_the_bar_lies_above_the_labels(task):
         assert len(answers) == 2
 
 
+def pasted(task):
+    """The published solution, run in a notebook that has only the exercises' own imports."""
+    namespace = {"torch": torch, "F": torch.nn.functional, "kd": kd}
+    exec(task.solution, namespace)
+    return namespace[task.reference.__name__]
+
+
+@pytest.mark.parametrize("task", SMALL, **by_id)
+def test_the_published_solution_can_be_pasted_and_passes(task):
+    assert verdict(task, pasted(task)).passed
+    assert "Tensor" not in task.solution and "->" not in task.solution
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("task", DESIGN, **by_id)
+def test_the_published_design_can_be_pasted_and_passes(task):
+    assert verdict(dataclasses.replace(task, limit=60.0), pasted(task)).passed
+
+
+@pytest.mark.parametrize("task", [task for task in TASKS if task.kind == "predict"], **by_id)
+def test_each_wrong_prediction_meets_the_belief_behind_it_whatever_else_is_wrong(task):
+    """The card does not give the answer away."""
+    for at, (change,) in enumerate(task.inputs(0)):
+        for mistake in task.mistakes:
+            said = mistake.function(change)
+            if said == task.reference(change):
+                continue
+            wrong_from_there = [task.reference(c) if i < at else said for i, (c,) in enumerate(task.inputs(0))]
+            answers = dict(zip([c for (c,) in task.inputs(0)], wrong_from_there, strict=True))
+            card = verdict(task, answers.__getitem__)
+            same = [m.name for m in task.mistakes if m.function(change) == said]
+            assert card.mistake == same[0] and "Expected" not in dict(card.facts)
+
+
 def test_a_mistake_that_raises_is_recognised_too():
     task = kd.checks.find("02.4")
     overflow = next(mistake for mistake in task.mistakes if mistake.name == "overflow")

@@ -11,6 +11,7 @@ import ctypes
 import inspect
 import io
 import linecache
+import re
 import threading
 import time
 import traceback
@@ -105,7 +106,15 @@ def call_all(
             alive = _wait(worker, done, limit)
     torch.set_default_dtype(kept)
     stopped = [Outcome("stopped")] if limited and _unfinished(outcomes, len(inputs)) else []
-    return Calls([*outcomes, *stopped], printed.getvalue(), time.perf_counter() - started, alive, limited)
+    return Calls(
+        [*outcomes, *stopped], _without_bars(printed.getvalue()), time.perf_counter() - started, alive, limited
+    )
+
+
+def _without_bars(text: str) -> str:
+    """What was printed without progress bars, which write over their own line."""
+    lines = [line.rpartition("\r")[2] for line in text.splitlines()]
+    return "\n".join(line for line in lines if not re.search(r"\d+%\|", line))
 
 
 def _unfinished(outcomes: Sequence[Outcome], wanted: int) -> bool:
@@ -145,7 +154,7 @@ def _call(function: Callable[..., Any], args: tuple[Any, ...], names: Sequence[s
             value = plain(function(*given))
     except _Stopped:
         raise
-    except (Exception, SystemExit, GeneratorExit) as error:
+    except BaseException as error:  # the learner's own, whatever it is: a real interrupt reaches the main thread only
         return _failed(error, function)
     changed = tuple(name for name, a, b in zip(names, args, given, strict=True) if not _equal(a, b))
     return Outcome("returned", value, changed=changed)

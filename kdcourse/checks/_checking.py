@@ -5,6 +5,8 @@ from dataclasses import replace
 from datetime import date
 from typing import Any
 
+import torch
+
 from kdcourse.checks import _progress
 from kdcourse.checks._calling import Calls, Outcome, call_all, error_name
 from kdcourse.checks._card import Card, Note
@@ -92,7 +94,11 @@ def verdict(task: Task, function: Any, *, seed: int = 0, exam: str = "val") -> C
     if calls.alive:
         says = f"It did not return within {task.limit:g} s and cannot be stopped from outside. Restart the kernel."
         return replace(card, says=says)
-    return _judged(task, card, inputs, calls, task.expected(seed, exam))
+    try:
+        return _judged(task, card, inputs, calls, task.expected(seed, exam))
+    except Exception as error:
+        says = f"The check itself failed ({error_name(error)}: {error}). That is our mistake; please report it."
+        return replace(card, says=says)
 
 
 def _judged(task: Task, card: Card, inputs: Sequence[tuple[Any, ...]], calls: Calls, expected: Sequence[Any]) -> Card:
@@ -116,11 +122,10 @@ def _judged(task: Task, card: Card, inputs: Sequence[tuple[Any, ...]], calls: Ca
                 continue
             hint = found.hint
             facts += [*arguments, *_answers(task, expected[at], outcome, found.difference)]
-        known = recognise(task, inputs, calls.outcomes)
+        known = recognise(task, inputs, calls.outcomes, at)
         hint = known.hint if known else hint or _other_hint(outcome, expected, calls)
-        hint = hint or f"None fits by itself; `check.hint('{task.id}')` gives a push."
-        mistake = known.name if known else ""
-        return replace(card, state="not yet", facts=tuple(facts), hint=hint, mistake=mistake)
+        mistake, note = known.name if known else "", card.note if hint else f"check.hint('{task.id}') gives a push."
+        return replace(card, state="not yet", facts=tuple(facts), hint=hint, mistake=mistake, note=note)
     points = "1 point" if task.points == 1 else f"{task.points} points"
     result = f" {said}." if task.kind == "design" else ""
     return replace(card, state="passed", says=f"{points}.{result} {task.takeaway}")
@@ -129,11 +134,19 @@ def _judged(task: Task, card: Card, inputs: Sequence[tuple[Any, ...]], calls: Ca
 def _answers(task: Task, expected: Any, outcome: Outcome, difference: str) -> list[tuple[str, str]]:
     if task.kind == "design":
         return [("Got", shown(outcome.value)), ("Result", difference)]
-    facts = [("Expected", shown(expected)), ("Got", shown(outcome.value))]
+    facts = [("Got", shown(outcome.value))]
+    if task.kind != "predict":
+        facts = [("Expected", shown(_in_kind(expected, outcome.value))), *facts]
     facts += [("Difference", difference)] if difference else []
     if outcome.changed:
         facts.append(("Changed", f"{' and '.join(outcome.changed)}, in place: the caller's own data"))
     return facts
+
+
+def _in_kind(expected: Any, got: Any) -> Any:
+    """What is expected, in the precision that came back: the difference lies in the values."""
+    floats = [isinstance(v, torch.Tensor) and v.is_floating_point() for v in (expected, got)]
+    return expected.to(got.dtype) if all(floats) else expected
 
 
 def _other_hint(outcome: Outcome, expected: Sequence[Any], calls: Calls) -> str:
@@ -150,8 +163,14 @@ def _other_hint(outcome: Outcome, expected: Sequence[Any], calls: Calls) -> str:
     return relation(expected, [other.value for other in calls.outcomes])
 
 
-def recognise(task: Task, inputs: Sequence[tuple[Any, ...]], outcomes: Sequence[Outcome]) -> Mistake | None:
-    """The named mistake that gives the very same outputs on every input, if there is one."""
+def recognise(task: Task, inputs: Sequence[tuple[Any, ...]], outcomes: Sequence[Outcome], at: int) -> Mistake | None:
+    """The named mistake that gives the very same outputs on every input, if there is one.
+
+    A wrong prediction stands alone: there the mistake is the belief that gives this answer to input ``at``.
+    """
+    if task.kind == "predict":
+        wrong = [m for m in task.mistakes if m.function(*inputs[at]) != task.reference(*inputs[at])]
+        return next((m for m in wrong if m.function(*inputs[at]) == outcomes[at].value), None)
     if len(outcomes) != len(inputs) or any(outcome.state == "stopped" for outcome in outcomes):
         return None
     for mistake in task.mistakes:

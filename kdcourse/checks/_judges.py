@@ -1,5 +1,6 @@
 """Judges: is the answer right, and if not, what exactly differs, in words."""
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -59,30 +60,30 @@ def _first(value: Tensor) -> str:
 # ---------------------------------------------------------------- values compared
 
 
-def close(expected: Any, got: Any) -> Verdict:
+def close(expected: Any, got: Any, *, rtol: float = RTOL) -> Verdict:
     """Equal up to rounding: 1e-4 of each number, or 1e-5 of the largest; whole numbers and texts exactly.
 
     A 0-d tensor and a number are the same thing, and so are a list of numbers and a vector.
     """
-    return _compare(expected, got, "")
+    return _compare(expected, got, "", rtol)
 
 
-def _compare(expected: Any, got: Any, where: str) -> Verdict:
+def _compare(expected: Any, got: Any, where: str, rtol: float) -> Verdict:
     if got is None and expected is not None:
         return Verdict(False, f"{where}None came back. Is a return missing?")
     if isinstance(got, Strange):
         return Verdict(False, f"{where}an object of type {got.kind} came back; {_wanted(expected)} is expected")
     if isinstance(expected, dict):
-        return _compare_dicts(expected, got, where)
+        return _compare_dicts(expected, got, where, rtol)
     if isinstance(expected, (list, tuple)):
-        return _compare_lists(expected, got, where)
+        return _compare_lists(expected, got, where, rtol)
     if isinstance(expected, str) or expected is None:
         right = type(got) is type(expected) and got == expected
         return Verdict(right, "" if right else f"{where}{shown(got)} where {shown(expected)} is expected")
     target, value = _tensor(expected), _tensor(got)
     if target is None or value is None or value.is_complex():
         return Verdict(False, f"{where}{shown(got)} came back; {_wanted(expected)} is expected")
-    return _compare_tensors(target, value, where)
+    return _compare_tensors(target, value, where, rtol)
 
 
 def _wanted(expected: Any) -> str:
@@ -96,26 +97,29 @@ def _wanted(expected: Any) -> str:
 def _tensor(value: Any) -> Tensor | None:
     if isinstance(value, Tensor):
         return value
+    if isinstance(value, int) and not -(2**63) <= value < 2**63:  # too long for a tensor of whole numbers
+        value = (math.inf if value > 0 else -math.inf) if value.bit_length() > 1023 else float(value)
     if isinstance(value, (bool, int, float)):
         return torch.tensor(value, dtype=torch.float64 if isinstance(value, float) else None)
     if isinstance(value, (list, tuple)):
         if not value:
             return torch.empty(0)
         items = [_tensor(item) for item in value]
-        if all(item is not None and item.shape == items[0].shape for item in items):  # type: ignore[union-attr]
-            return torch.stack([item.double() for item in items if item is not None])
+        known = [item for item in items if item is not None and not item.is_complex()]
+        if len(known) == len(items) and all(item.shape == known[0].shape for item in known):
+            return torch.stack([item.double() for item in known])
     return None
 
 
-def _compare_tensors(expected: Tensor, got: Tensor, where: str) -> Verdict:
+def _compare_tensors(expected: Tensor, got: Tensor, where: str, rtol: float) -> Verdict:
     if expected.shape != got.shape:
         shape = f"a tensor {_shape(got)}" if got.ndim else "a single number"
         return Verdict(False, f"{where}{shape} came back; {_wanted(expected)} is expected")
     target, value = expected.double(), got.double()
     largest = target[target.isfinite()].abs().max().item() if target.isfinite().any() else 0.0
     exact = not expected.is_floating_point()
-    rtol, atol = (0.0, 0.0) if exact else (RTOL, max(ATOL * largest, 1e-9))
-    wrong = ~torch.isclose(value, target, rtol=rtol, atol=atol, equal_nan=True)
+    near = {"rtol": 0.0, "atol": 0.0} if exact else {"rtol": rtol, "atol": max(ATOL * largest, 1e-9)}
+    wrong = ~torch.isclose(value, target, equal_nan=True, **near)
     if not wrong.any():
         return Verdict(True)
     at = tuple(wrong.nonzero()[0].tolist())
@@ -128,25 +132,26 @@ def _compare_tensors(expected: Tensor, got: Tensor, where: str) -> Verdict:
     return Verdict(False, f"{where}{count}: {_number(got_one)} where {_number(wanted_one)} is expected{more}")
 
 
-def _compare_lists(expected: Sequence[Any], got: Any, where: str) -> Verdict:
+def _compare_lists(expected: Sequence[Any], got: Any, where: str, rtol: float) -> Verdict:
     if isinstance(got, Tensor) and got.ndim:
         got = list(got.unbind())
     if not isinstance(got, (list, tuple)):
         return Verdict(False, f"{where}{shown(got)} came back; {len(expected)} values are expected")
     if len(got) != len(expected):
         return Verdict(False, f"{where}{len(got)} values came back; {len(expected)} are expected")
-    verdicts = (_compare(e, g, f"{where}value {i + 1}: ") for i, (e, g) in enumerate(zip(expected, got, strict=True)))
+    pairs = enumerate(zip(expected, got, strict=True), 1)
+    verdicts = (_compare(e, g, f"{where}value {i}: ", rtol) for i, (e, g) in pairs)
     return next((verdict for verdict in verdicts if not verdict), Verdict(True))
 
 
-def _compare_dicts(expected: dict[str, Any], got: Any, where: str) -> Verdict:
+def _compare_dicts(expected: dict[str, Any], got: Any, where: str, rtol: float) -> Verdict:
     if not isinstance(got, dict):
         return Verdict(False, f"{where}{shown(got)} came back; a dict with {', '.join(expected)} is expected")
     missing, more = [k for k in expected if k not in got], [k for k in got if k not in expected]
     if missing or more:
         parts = [f"{' and '.join(missing)} missing"] * bool(missing) + [f"{' and '.join(more)} unknown"] * bool(more)
         return Verdict(False, f"{where}keys: {', '.join(parts)}")
-    verdicts = (_compare(expected[key], got[key], f"{where}{key}: ") for key in expected)
+    verdicts = (_compare(expected[key], got[key], f"{where}{key}: ", rtol) for key in expected)
     return next((verdict for verdict in verdicts if not verdict), Verdict(True))
 
 
@@ -159,7 +164,7 @@ def words(*allowed: str) -> Any:
             return Verdict(False, "None came back. Is a return missing?")
         if not isinstance(got, str) or got not in allowed:
             return Verdict(False, f"{shown(got)} is no answer here; it must be one of {listed}")
-        return Verdict(got == expected, "" if got == expected else f"{got!r} was said; {expected!r} is what happens")
+        return Verdict(got == expected, "" if got == expected else f"{got!r} is not what happens")
 
     return judge
 
@@ -167,19 +172,19 @@ def words(*allowed: str) -> Any:
 def relation(expected: Sequence[Any], got: Sequence[Any]) -> str:
     """A fact about all answers together: each the same multiple of what is expected, or the same distance from it."""
     pairs = [(_tensor(e), _tensor(g)) for e, g in zip(expected, got, strict=True)]
-    if not pairs or any(e is None or g is None or e.shape != g.shape for e, g in pairs):
+    flat = [(e.flatten(), g.flatten()) for e, g in pairs if e is not None and g is not None and e.shape == g.shape]
+    if len(flat) < len(pairs) or any(v.is_complex() or v.dtype == torch.bool for pair in flat for v in pair):
         return ""
-    target = torch.cat([e.double().flatten() for e, _ in pairs if e is not None])
-    value = torch.cat([g.double().flatten() for _, g in pairs if g is not None])
-    if not (target.isfinite().all() and value.isfinite().all()):
+    target, value = (torch.cat([pair[i].double() for pair in flat]) for i in (0, 1))
+    slack = torch.cat([ATOL * v.double().abs().amax().expand(len(v)) for _, v in flat if len(v)])
+    some = target != 0
+    if not (target.isfinite().all() and value.isfinite().all()) or int(some.sum()) < 2:
         return ""
-    some = target.abs() > 1e-3 * target.abs().max().clamp(min=1e-12)
-    ratios, moves = value[some] / target[some], value - target
-    scaled = int(some.sum()) > 1 and (ratios - ratios[0]).abs().max() < 1e-3 * ratios[0].abs()
-    if scaled and (value - ratios[0] * target).abs().max() < 1e-4 * target.abs().max():
-        return f"Every value is {_number(float(f'{ratios[0].item():.4g}'))} times the expected one."
-    if len(moves) > 1 and (moves - moves[0]).abs().max() < 1e-4 * moves[0].abs():
-        return f"Every value is {_number(float(f'{moves[0].item():.4g}'))} away from the expected one."
+    ratio, move = (value[some] / target[some]).median(), (value - target).median()
+    if abs(ratio - 1) > 0.01 and ((value - ratio * target).abs() <= RTOL * value.abs() + slack).all():
+        return f"Every value is {_number(float(f'{ratio.item():.4g}'))} times the expected one."
+    if abs(move) > 1e-6 and ((value - target - move).abs() <= RTOL * abs(move) + slack).all():
+        return f"Every value is {_number(float(f'{move.item():.4g}'))} away from the expected one."
     return ""
 
 
@@ -192,6 +197,8 @@ def predictions(expected: dict[str, Any], got: Any) -> Verdict:
     value = _tensor(got)
     if value is None:
         return Verdict(False, f"{shown(got)} came back; one class for each of {len(labels)} images is expected")
+    if value.is_complex():
+        return Verdict(False, f"classes are whole numbers from 0 to 9; {shown(value)} came back")
     if value.shape != labels.shape:
         hint = "Take the class with the highest logit: argmax(dim=1)." if value.shape == (len(labels), 10) else ""
         return Verdict(False, f"a tensor {_shape(value)} came back; {len(labels)} classes are expected", hint)

@@ -1,8 +1,11 @@
 """What an exercise is: data and functions. ``inputs`` and the learner's answers are plain values, nothing else."""
 
 import inspect
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -88,8 +91,12 @@ class Task:
 
     @property
     def solution(self) -> str:
-        """The source of the reference."""
-        return inspect.getsource(self.reference)
+        """An answer to paste: the source of the reference without type hints, or the right predictions."""
+        if self.kind == "predict":
+            answers = "".join(f"        {args[0]!r}: {self.reference(*args)!r},\n" for args in self.inputs(0))
+            return f"def {self.reference.__name__}(change):\n    return {{\n{answers}    }}[change]\n"
+        head = f"def {self.reference.__name__}({', '.join(self.parameters)}):\n"
+        return re.sub(r"def \w+\(.*\n", head, inspect.getsource(self.reference), count=1)
 
 
 # ---------------------------------------------------------------- plain values
@@ -108,11 +115,13 @@ def plain(value: Any) -> Any:
     NumPy's arrays become tensors and its scalars numbers; anything else becomes ``Strange``.
     """
     if isinstance(value, Tensor):
-        return Strange("sparse tensor") if value.layout != torch.strided else value.detach().cpu().clone()
+        kinds = {"nested": value.is_nested, "quantized": value.is_quantized, "sparse": value.layout != torch.strided}
+        odd = next((kind for kind, found in kinds.items() if found), "")
+        return Strange(f"{odd} tensor") if odd else value.detach().cpu().clone()
     if isinstance(value, np.ndarray):
         return torch.from_numpy(value.copy()) if value.dtype.kind in "fiub" else Strange(f"array of {value.dtype}")
     if isinstance(value, np.generic):
-        return plain(value.item())
+        return value.item() if value.dtype.kind in "iub" else float(value) if value.dtype.kind == "f" else str(value)
     if value is None or isinstance(value, (bool, int, float, str)):
         return value
     if isinstance(value, (list, tuple)):
@@ -120,7 +129,7 @@ def plain(value: Any) -> Any:
         return items if isinstance(value, list) else tuple(items)
     if isinstance(value, Mapping):
         return {key if isinstance(key, str) else str(key): plain(item) for key, item in value.items()}
-    return Strange(type(value).__name__)
+    return float(value) if isinstance(value, (Real, Decimal)) else Strange(type(value).__name__)
 
 
 def copied(args: Sequence[Any]) -> tuple[Any, ...]:

@@ -174,7 +174,7 @@ WRONG = {
         (lambda change: None, "None came back"),
         (lambda change: "sideways", "'sideways' is no answer here"),
         (lambda change: {}[change], "Error: KeyError"),
-        (lambda change: "up", "'up' was said; 'same' is what happens"),
+        (lambda change: "up", "'up' is not what happens"),
         (lambda: "up", "too many positional arguments"),
     ],
     "01.3": [

@@ -144,7 +144,7 @@ WRONG = {
         (lambda change: None, "None came back"),
         (lambda change: "UP", "'UP' is no answer here"),
         (lambda change: change.upp(), "Error: AttributeError"),
-        (lambda change: "up" if "half" in change else "down", "'down' was said; 'same' is what happens"),
+        (lambda change: "up" if "half" in change else "down", "'down' is not what happens"),
         (lambda change: 1, "1 is no answer here"),
     ],
     "02.2": [

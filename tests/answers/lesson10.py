@@ -34,7 +34,7 @@ def by_what_is_written(change):
 
 def with_scipy(ours, theirs):
     d = (ours - theirs).double().numpy()
-    low, high = stats.t.interval(0.95, len(d) - 1, loc=d.mean(), scale=stats.sem(d)) if d.std() else (d.mean(),) * 2
+    low, high = stats.t.interval(0.95, len(d) - 1, loc=d.mean(), scale=stats.sem(d))
     return d.mean(), low, high
 
 
@@ -134,15 +134,15 @@ WRONG = {
         (lambda change: None, "None came back"),
         (lambda change: "maybe", "'maybe' is no answer here"),
         (lambda change: change[99], "Error: IndexError"),
-        (lambda change: "same", "'same' was said; 'changed' is what happens"),
-        (lambda change: "changed", "'changed' was said; 'same' is what happens"),
+        (lambda change: "same", "'same' is not what happens"),
+        (lambda change: "changed", "'changed' is not what happens"),
     ],
     "10.2": [
         (lambda a, b: None, "None came back"),
         (lambda a, b: (a - b).mean(), "3 values are expected"),
         (lambda a, b: (a - b).mean().undefined, "Error: AttributeError"),
-        (lambda a, b: ((a - b).mean(), (a - b).min(), (a - b).max()), "value 2: 1 where -0.484138 is expected"),
-        (lambda a, b: (a - b).mean() + (a - b).std() * torch.tensor([0.0, 1.0, -1.0]), "value 2: 3 where"),
+        (lambda a, b: ((a - b).mean(), (a - b).min(), (a - b).max()), "value 2: 0.25 where"),
+        (lambda a, b: (a - b).mean() + (a - b).std() * torch.tensor([0.0, 1.0, -1.0]), "value 2: "),
     ],
     "10.3": [
         (lambda v, t: None, "None came back"),

@@ -8,10 +8,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+import kdcourse as kd
 from kdcourse.checks._images import POOL, few, labels_alone, sat_by, splits, teacher_answers
 from kdcourse.checks._judges import close, predictions, words
 from kdcourse.checks._task import Mistake, Task
-from kdcourse.models import build
 
 Inputs = list[tuple[Any, ...]]
 
@@ -33,7 +33,7 @@ def _softened_inputs(seed: int) -> Inputs:
         (torch.tensor([[0.0, 2 * two, 2 * four]]), 2.0),
         (3 * torch.randn(5, 10, generator=g), 4.0),
         (torch.randn(4, 10, generator=g), 0.5),
-        (torch.tensor([[1000.0, 999.0, 0.0], [-1000.0, 0.0, 1000.0]]), 1.0),
+        (torch.tensor([[1000.0, 999.0, 0.0], [-1000.0, -999.0, -998.0]]), 1.0),
     ]
 
 
@@ -138,6 +138,11 @@ ENTROPY = Task(
             "Only *adding* a constant changes nothing. Multiplying by 3 triples the differences, as T = 1/3 would.",
         ),
         Mistake(
+            "surer is more",
+            _believing(c5="up"),
+            "Raising the largest logit makes the answer surer of its first class. Entropy measures doubt: it falls.",
+        ),
+        Mistake(
             "both at once do not cancel",
             _believing(c4="up"),
             "Three times the logits, divided by T = 3, are the old logits.",
@@ -161,7 +166,7 @@ def conv_cost(in_channels: int, out_channels: int, kernel: int, size: int, strid
     return parameters, 2 * weights * out_size**2  # a multiplication and an addition for each weight and place
 
 
-def _cost(i: int, o: int, k: int, out: int, *, bias: bool = True, twice: int = 2, in_flops: bool = False) -> Any:
+def _cost(i: int, o: int, k: int, out: float, *, bias: bool = True, twice: int = 2, in_flops: bool = False) -> Any:
     weights = i * o * k**2
     return weights + o * bias, twice * (weights + o * in_flops) * out**2
 
@@ -218,6 +223,16 @@ CONV_COST = Task(
             "The biases are counted among the operations. PyTorch's counter leaves them out; so do we here.",
         ),
         Mistake(
+            "the wrong way round",
+            lambda i, o, k, s, st, p: conv_cost(i, o, k, s, st, p)[::-1],
+            "Both numbers are right, in the wrong order: parameters first, then operations.",
+        ),
+        Mistake(
+            "not rounded",
+            lambda i, o, k, s, st, p: _cost(i, o, k, (s + 2 * p - k) / st + 1),
+            "The number of places is a fraction here: use whole division, //, for a kernel is put down or it is not.",
+        ),
+        Mistake(
             "rounded up",
             lambda i, o, k, s, st, p: _cost(i, o, k, -(-(s + 2 * p - k) // st) + 1),
             "The last, incomplete place of a strided kernel does not exist: round down.",
@@ -254,7 +269,7 @@ def _left_out(z: Tensor, y: Tensor, t: float) -> Tensor:
 
 def _class_inputs(seed: int) -> Inputs:
     g = torch.Generator().manual_seed(seed)
-    by_hand = torch.tensor([[0.0, 0.0], [0.0, 3.0], [3.0, 0.0], [0.0, 1.0]]).exp().log1p()
+    by_hand = torch.tensor([[1.0, 1.0], [1.0, 3.0], [3.0, 1.0], [1.0, 1.0]]).log()  # halves and quarters
     return [
         (torch.zeros(3, 2), torch.tensor([0, 0, 1]), 1.0),
         (by_hand, torch.tensor([0, 0, 1, 1]), 1.0),
@@ -316,7 +331,7 @@ LEAD = 0.035  # over what the 500 labels alone reach on the same exam
 
 
 def distilled(images: Tensor, labels: Tensor, unlabelled: Tensor, teacher_logits: Tensor, exam: Tensor) -> Tensor:
-    student, steps = build("cnn", width=8, seed=0), 300
+    student, steps = kd.build("cnn", width=8, seed=0), 300
     optimizer = torch.optim.AdamW(student.parameters(), lr=1e-2, weight_decay=0.05)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 1e-2, total_steps=steps)
     student.train()

@@ -1,19 +1,19 @@
 """Exercises of lesson 02: what flatters a score, a stratified cut, a leak detector, a test for shifts, a new camera."""
 
 from collections.abc import Callable
-from functools import lru_cache
-from math import comb, erf, sqrt
+from functools import lru_cache, partial
+from math import ceil, comb, erf, inf, nan, sqrt
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+import kdcourse as kd
 from kdcourse.checks._images import POOL, labels_alone, order, sat_by, splits, teacher_answers
 from kdcourse.checks._judges import close, predictions, words
 from kdcourse.checks._task import Mistake, Task
 from kdcourse.data import Part
-from kdcourse.models import build
 
 Inputs = list[tuple[Any, ...]]
 
@@ -31,15 +31,15 @@ CHANGES = (
 @lru_cache(maxsize=8)
 def score_moves(change: str) -> str:
     train, exam = splits().train, splits().val
-    x, y, ex, ey = train.images[:600].flatten(1), train.labels[:600], exam.images[:200].flatten(1), exam.labels[:200]
+    x, y, ex, ey = train.images[:400].flatten(1), train.labels[:400], exam.images[:100].flatten(1), exam.labels[:100]
 
     def nearest_neighbour(x: Tensor, y: Tensor, ex: Tensor) -> int:
         distance = torch.cdist(ex, x, compute_mode="donot_use_mm_for_euclid_dist")
         return int((y[distance.argmin(dim=1)] == ey).sum())
 
-    mixed, wrong = order(600, 0), torch.where(torch.arange(600) % 3 == 0, (y + 1) % 10, y)
+    mixed, wrong = order(400, 0), torch.where(torch.arange(400) % 3 == 0, (y + 1) % 10, y)
     arguments = {
-        CHANGES[0]: (torch.cat([x, ex[:100]]), torch.cat([y, ey[:100]]), ex),
+        CHANGES[0]: (torch.cat([x, ex[:50]]), torch.cat([y, ey[:50]]), ex),
         CHANGES[1]: (x[mixed], y[mixed], ex),
         CHANGES[2]: (1 - x, y, 1 - ex),
         CHANGES[3]: (x, y, 1 - ex),
@@ -117,13 +117,17 @@ def held_out(labels: Tensor, order: Tensor, share: float) -> Tensor:
     return torch.cat(aside).sort().values
 
 
-def _held(labels: Tensor, order: Tensor, share: float, *, up: bool = False, of_all: bool = False) -> Tensor:
+def _held(labels: Tensor, order: Tensor, share: float, *, cut: Any = int, of_all: bool = False) -> Tensor:
     aside = []
     for c in labels.unique():
         own = order[labels[order] == c]
         n = share * len(labels) / len(labels.unique()) if of_all else share * len(own)
-        aside.append(own[: -int(-n // 1) if up else int(n)])
+        aside.append(own[: cut(n)])
     return torch.cat(aside)
+
+
+def _by_class(labels: Tensor, share: float, own: Callable[[Any], Tensor]) -> Tensor:
+    return torch.cat([own(c)[: int(share * int((labels == c).sum()))] for c in labels.unique()]).sort().values
 
 
 def _held_inputs(seed: int) -> Inputs:
@@ -165,8 +169,24 @@ HELD_OUT = Task(
         ),
         Mistake(
             "rounded up",
-            lambda y, o, s: _held(y, o, s, up=True).sort().values,
+            lambda y, o, s: _held(y, o, s, cut=ceil).sort().values,
             "The count of a class is rounded up. Here it is rounded down: int(share * count).",
+        ),
+        Mistake(
+            "rounded to the nearest",
+            lambda y, o, s: _held(y, o, s, cut=round).sort().values,
+            "The count of a class is rounded to the nearest number. Here it is rounded down: int(share * count).",
+        ),
+        Mistake(
+            "places in the order",
+            lambda y, o, s: _by_class(y, s, lambda c: (y[o] == c).nonzero().flatten()),
+            "These are places *in the order*, not positions in the data: take the entries of `order` that stand there.",
+        ),
+        Mistake(
+            "mask of the data",
+            lambda y, o, s: _by_class(y, s, lambda c: o[y == c]),
+            "`labels == c` says where class c stands in the data, and `order` is then read at the wrong places: ask "
+            "`labels[order] == c`.",
         ),
         Mistake(
             "not sorted",
@@ -214,8 +234,8 @@ def _same_place(train: Tensor, exam: Tensor) -> Tensor:
 def _leaked_inputs(seed: int) -> Inputs:
     g = torch.Generator().manual_seed(seed)
 
-    def images(n: int) -> Tensor:  # shades of a quarter, so that sums are exact
-        return torch.randint(0, 5, (n, 1, 4, 4), generator=g) / 4
+    def images(n: int) -> Tensor:  # shades of 1/64, so that sums are exact
+        return torch.randint(0, 65, (n, 1, 4, 4), generator=g) / 64
 
     train, exam = images(6), images(4)
     elsewhere, place = images(4), images(4)
@@ -223,10 +243,12 @@ def _leaked_inputs(seed: int) -> Inputs:
     place[1] = train[1]
     mirrored = torch.stack([train[2].flip(-1), train[4].flip(-2), train[3]])
     shade = train[:3].clone()
-    shade[0, 0, 1, 1] = (shade[0, 0, 1, 1] + 0.25) % 1.25
-    shade[2, 0, 0, 0] = (shade[2, 0, 0, 0] + 0.25) % 1.25
+    for i, at in ((0, 1), (2, 0)):
+        shade[i, 0, at, at] += 1 / 64 if shade[i, 0, at, at] < 0.5 else -1 / 64
     twice = torch.cat([train, train[:2], train[:1]])
-    return [(train, exam), (train, place), (train, elsewhere), (train, mirrored), (train, shade), (twice, train[:3])]
+    many = torch.rand(40, 1, 4, 4, generator=g)
+    some = [(train, exam), (train, place), (train, elsewhere), (train, mirrored), (train, shade), (twice, train[:3])]
+    return [*some, (many, torch.cat([many[30:], torch.rand(20, 1, 4, 4, generator=g)]))]
 
 
 LEAKED = Task(
@@ -243,6 +265,7 @@ LEAKED = Task(
         "mirrored",
         "one shade apart",
         "three times in training",
+        "many images",
     ),
     inputs=_leaked_inputs,
     reference=leaked,
@@ -292,7 +315,20 @@ LEAKED = Task(
 
 
 def p_value(right: int, n: int) -> float:
+    from math import comb
+
     return sum(comb(n, k) for k in range(right, n + 1)) / 2**n  # whole numbers until the last division
+
+
+def _two_sided(right: int, n: int) -> float:
+    from scipy.stats import binomtest
+
+    return float(binomtest(right, n).pvalue)
+
+
+def _infinite(right: int, n: int) -> float:
+    ways = [float(comb(n, k)) if comb(n, k).bit_length() < 1024 else inf for k in range(right, n + 1)]
+    return nan if inf in ways else sum(ways) * 0.5**n
 
 
 def _p_inputs(seed: int) -> Inputs:
@@ -312,7 +348,7 @@ P_VALUE = Task(
     rungs=("four of four", "one of two", "none right", "60 of 100", "random", "575 of 1,100"),
     inputs=_p_inputs,
     reference=p_value,
-    judge=close,
+    judge=partial(close, rtol=1e-3),
     mistakes=(
         Mistake(
             "strictly more",
@@ -330,9 +366,31 @@ P_VALUE = Task(
             "This is the chance of *at most* so many right answers: the other tail.",
         ),
         Mistake(
-            "two-sided",
+            "the last one missing",
+            lambda r, n: sum(comb(n, k) for k in range(r, n)) / 2**n,
+            "The case that *all* are right is missing: range(right, n) ends at n − 1.",
+        ),
+        Mistake(
+            "twice the tail",
             lambda r, n: min(1.0, 2 * p_value(r, n)),
             "This is twice the tail. Only scores *above* one half speak for a shift, so one tail is enough.",
+        ),
+        Mistake(
+            "two-sided",
+            _two_sided,
+            "This is the two-sided test, scipy's default. Only scores *above* one half speak for a shift: "
+            "alternative='greater'.",
+        ),
+        Mistake(
+            "normal, corrected",
+            lambda r, n: 0.5 * (1 - erf((r - 0.5 - n / 2) / sqrt(n / 2))),
+            "This is the bell curve with the correction by one half: close, and still off for small n. Sum the exact chances.",
+        ),
+        Mistake(
+            "infinite ways",
+            _infinite,
+            "Right until n is large: as floats the number of ways is infinite and 0.5**n is zero, and together they are "
+            "not a number. Python's whole numbers have no such limit.",
         ),
         Mistake(
             "normal",
@@ -367,7 +425,7 @@ def new_camera(images: Tensor) -> Tensor:
 def read_new_camera(images: Tensor, labels: Tensor, teacher_logits: Tensor, new: Tensor, exam: Tensor) -> Tensor:
     like_new = F.avg_pool2d(images, 5, stride=1, padding=2)  # blurred, then given the new camera's mean and spread
     like_new = (like_new - like_new.mean()) / like_new.std() * new.std() + new.mean()
-    student, steps = build("cnn", width=8, seed=0), 200
+    student, steps = kd.build("cnn", width=8, seed=0), 200
     optimizer = torch.optim.AdamW(student.parameters(), lr=1e-2, weight_decay=0.05)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 1e-2, total_steps=steps)
     student.train()

@@ -9,11 +9,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+import kdcourse as kd
 from kdcourse.checks._images import labels_alone, order, regression, sat_by, splits
 from kdcourse.checks._judges import close, predictions, words
 from kdcourse.checks._task import Mistake, Task
 from kdcourse.data import seeded
-from kdcourse.models import build
 
 Inputs = list[tuple[Any, ...]]
 
@@ -31,7 +31,7 @@ CHANGES = (
 @lru_cache(maxsize=8)
 def answers_move(change: str) -> str:
     with seeded(0):
-        model, images = build("cnn", width=4, seed=0).eval(), torch.rand(100, 1, 28, 28)
+        model, images = kd.build("cnn", width=4, seed=0).eval(), torch.rand(100, 1, 28, 28)
         before = model(images).detach()
         sgd = torch.optim.SGD(model.parameters(), lr=0.1, weight_decay=0.1)
         if change == CHANGES[1]:
@@ -110,7 +110,7 @@ def paired_interval(ours: Tensor, theirs: Tensor) -> Any:
 
     differences = ours - theirs
     n, mean = len(differences), float(differences.mean())
-    half = float(t.ppf(0.975, n - 1)) * float(differences.std()) / sqrt(n)  # std divides by n - 1
+    half = float(t.ppf(0.975, n - 1)) * float(differences.std()) / n**0.5  # std divides by n - 1
     return mean, mean - half, mean + half
 
 
@@ -132,7 +132,7 @@ def _interval_inputs(seed: int) -> Inputs:
     g = torch.Generator().manual_seed(seed)
     base = 0.8 + 0.03 * torch.randn(5, generator=g)
     return [
-        (torch.tensor([0.5, 0.75]), torch.tensor([0.25, 0.5])),
+        (torch.tensor([0.5, 0.75]), torch.tensor([0.25, 0.4375])),
         (torch.tensor([1.0, 2.0, 3.0]), torch.zeros(3)),
         (torch.tensor([0.25, 1.0]), torch.tensor([0.0, 0.5])),
         (0.8 + 0.02 * torch.randn(5, generator=g), 0.79 + 0.02 * torch.randn(5, generator=g)),
@@ -147,7 +147,13 @@ INTERVAL = Task(
     difficulty="core",
     minutes=10,
     points=2,
-    rungs=("the same difference twice", "by hand", "two seeds", "random", "seeds that differ, differences that do not"),
+    rungs=(
+        "nearly the same difference",
+        "by hand",
+        "two seeds",
+        "random",
+        "seeds that differ, differences that do not",
+    ),
     inputs=_interval_inputs,
     reference=paired_interval,
     judge=close,
@@ -172,6 +178,12 @@ INTERVAL = Task(
             "spread, not error",
             lambda a, b: _interval(a, b, spread=True),
             "This is the spread of single differences. The mean of n is surer: divide by the root of n.",
+        ),
+        Mistake(
+            "1.96 spreads",
+            lambda a, b: _interval(a, b, normal=True, spread=True),
+            "1.96 standard deviations hold single differences, if they are normal. The mean's interval is narrower by the root "
+            "of n, and few seeds need Student's t.",
         ),
         Mistake(
             "one-sided",
@@ -207,6 +219,8 @@ def _score_inputs(seed: int) -> Inputs:
         (torch.tensor([[0.5, 0.7]]), torch.tensor([[0.4, 0.6]])),
         (torch.tensor([[0.6, 0.6], [0.8, 0.8]]), torch.tensor([[0.5, 0.5], [0.7, 0.7]])),
         (torch.tensor([[0.8, 0.8], [0.7, 0.7]]), torch.tensor([[0.6, 0.5], [0.7, 0.75]])),
+        (torch.tensor([[0.8, 0.8, 0.8], [0.9, 0.9, 0.7]]), torch.tensor([[0.7, 0.7, 0.7], [0.8, 0.8, 0.65]])),
+        (torch.tensor([[0.8, 0.8, 0.8], [0.79, 0.79, 0.95]]), torch.tensor([[0.7, 0.7, 0.7], [0.69, 0.7, 0.9]])),
         (torch.tensor([[0.7, 0.72, 0.71], [0.95, 0.5, 0.5]]), torch.tensor([[0.7, 0.7, 0.71], [0.9, 0.4, 0.45]])),
         (worth + 0.02 * torch.randn(4, 5, generator=g), worth + 0.02 * torch.randn(4, 5, generator=g)),
     ]
@@ -219,7 +233,15 @@ HONEST = Task(
     difficulty="core",
     minutes=8,
     points=2,
-    rungs=("one rate", "validation and test agree", "they disagree", "a lucky seed", "random"),
+    rungs=(
+        "one rate",
+        "validation and test agree",
+        "they disagree",
+        "an unlucky seed",
+        "a good seed",
+        "a lucky seed",
+        "random",
+    ),
     inputs=_score_inputs,
     reference=honest_score,
     judge=close,
@@ -239,6 +261,16 @@ HONEST = Task(
             "the luckiest run",
             lambda v, t: t[int(v.argmax()) // v.shape[1]].mean(),
             "One single lucky run decides. Average validation over the seeds before you choose.",
+        ),
+        Mistake(
+            "the worst seed",
+            lambda v, t: t[v.min(1).values.argmax()].mean(),
+            "The rate with the best *worst* seed is chosen. Average validation over the seeds.",
+        ),
+        Mistake(
+            "the middle seed",
+            lambda v, t: t[v.median(1).values.argmax()].mean(),
+            "The rate with the best *median* seed is chosen. Average validation over the seeds.",
         ),
         Mistake(
             "validation reported",
@@ -273,7 +305,8 @@ def _ridge(x: Tensor, y: Tensor, new: Tensor, penalty: float, bias: str = "penal
     if bias == "penalised":
         x, new = (torch.cat([v, v.new_ones(len(v), 1)], dim=1) for v in (x, new))
     gram = x.T @ x + penalty * torch.eye(x.shape[1], dtype=x.dtype)
-    return new @ torch.linalg.solve(gram, x.T @ F.one_hot(y).to(x.dtype))
+    hot = F.one_hot(y).to(x.dtype) if y.ndim == 1 else y.to(x.dtype) - y.to(x.dtype).mean(dim=0)
+    return new @ torch.linalg.solve(gram, x.T @ hot)
 
 
 def _own_centre(x: Tensor, y: Tensor, new: Tensor, penalty: float) -> Tensor:
@@ -328,6 +361,13 @@ RIDGE = Task(
             "Use the training mean.",
         ),
         Mistake(
+            "features not centred",
+            lambda x, y, n, p: (
+                _ridge(x, F.one_hot(y), n - x.mean(dim=0), p, bias="given") + F.one_hot(y).to(x.dtype).mean(dim=0)
+            ),
+            "The means are taken off the targets and the new features, but not off the features that the weights are solved from.",
+        ),
+        Mistake(
             "no penalty",
             lambda x, y, n, p: ridge_head(x, y, n, 1e-9),
             "The penalty is never used.",
@@ -349,7 +389,7 @@ OWN, THEIRS, OPEN = 250, 1000, 2000
 
 
 def from_source(images: Tensor, labels: Tensor, unlabelled: Tensor, source_logits: Tensor, exam: Tensor) -> Tensor:
-    target, steps = build("mlp", seed=0), 300
+    target, steps = kd.build("mlp", seed=0), 300
     optimizer = torch.optim.AdamW(target.parameters(), lr=3e-3, weight_decay=0.05)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 3e-3, total_steps=steps)
     target.train()
