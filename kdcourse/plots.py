@@ -211,7 +211,7 @@ def seeds(
 
 def lines(
     panels: Mapping[str, Mapping[str, Sequence[float]]], *, x: Sequence[float] | None = None, xlabel: str, ylabel: str,
-    finding: str, caption: str = "", log: bool = False,
+    finding: str, caption: str = "", log: str = "",
 ) -> Shown:  # fmt: skip
     """Curves in one or more panels side by side.
 
@@ -221,14 +221,14 @@ def lines(
         xlabel, ylabel: of the axes.
         finding: the alt text.
         caption: below the picture.
-        log: a logarithmic x axis.
+        log: the logarithmic axes: "x", "y" or "xy".
     """
     width = 5.2 * len(panels) if len(panels) > 1 else 7
     figure, axes = styled(1, len(panels), size=(width, 3.3), squeeze=False, sharey=True)
     for axis, (title, curves) in zip(axes[0], panels.items(), strict=True):
         for name, values in curves.items():
             axis.plot(range(1, len(values) + 1) if x is None else x, values, marker=".", label=name)
-        axis.set(title=title, xlabel=xlabel, ylabel=ylabel, xscale="log" if log else "linear")
+        axis.set(title=title, xlabel=xlabel, ylabel=ylabel, **{f"{name}scale": "log" for name in log})
         axis.legend(frameon=False, fontsize=8)
         if x is None:
             axis.xaxis.get_major_locator().set_params(integer=True)

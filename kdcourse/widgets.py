@@ -159,6 +159,48 @@ def temperature(logits: Tensor, images: Tensor, labels: Tensor, classes: Sequenc
     return live(draw, image=ipywidgets.Dropdown(options=pictured, description="image"), temperature=slider)
 
 
+def gradient(student_logits: Tensor, teacher_logits: Tensor, classes: Sequence[str]) -> Live:
+    """Temperature against the pull on each of a student's logits: minus the gradient of KL(q || p), (q_i - p_i) / T.
+
+    Args:
+        student_logits, teacher_logits: N x C, one row an image to choose from.
+        classes: the C names.
+    """
+    if student_logits.shape != teacher_logits.shape or student_logits.shape[1] != len(classes):
+        shapes = f"{tuple(student_logits.shape)}, {tuple(teacher_logits.shape)}, {len(classes)} classes"
+        raise fail("student_logits and teacher_logits", "be N x C alike", shapes, "Ask both about the same images.")
+
+    def sides(image: int, temperature: float) -> tuple[Tensor, Tensor, Tensor]:
+        z, v = student_logits[image].double(), teacher_logits[image].double()
+        p, q = (z / temperature).softmax(dim=0), (v / temperature).softmax(dim=0)
+        return p, q, (q - p) / temperature
+
+    def draw(image: int, temperature: float, factor: str) -> Picture:
+        p, q, pull = sides(image, temperature)
+        pull = pull * (temperature**2 if factor == "times T²" else 1)
+        names = [text(120, 64 + 18 * i, name, "end") for i, name in enumerate(classes)]
+        body = "".join(names) + bars(130, 51, "student", p.tolist(), limits=(0, 1), width=140)
+        body += bars(330, 51, "teacher", q.tolist(), limits=(0, 1), width=140, colour=COLOURS[1])
+        body += bars(530, 51, f"pull, {factor}", pull.tolist(), limits=(-bound, bound), colour=COLOURS[2])
+        body += text(130, 253, f"probabilities at T = {temperature:.3g}") + text(
+            530, 253, f"length of the pull {float(pull.norm()):.4f}"
+        )
+        first = int(pull.argmax())
+        alt = (
+            f"T = {temperature:.3g}: the strongest pull goes up to {classes[first]}, {float(pull[first]):.4f} {factor}."
+        )
+        return Picture(body, 800, 268, alt)
+
+    bound = max(float(t**2 * sides(i, t)[2].abs().max()) for i in range(len(student_logits)) for t in (1.0, 4.0, 30.0))
+    slider = ipywidgets.FloatLogSlider(
+        value=1.0, base=10, min=-0.3, max=1.5, step=0.05, description="temperature T", readout_format=".2f"
+    )
+    factors = ipywidgets.Dropdown(options=["without T²", "times T²"], description="gradient")
+    pictured = [(str(i + 1), i) for i in range(len(student_logits))]
+    image = ipywidgets.Dropdown(options=pictured, description="image")
+    return live(draw, image=image, temperature=slider, factor=factors)
+
+
 CHANGES: dict[str, Callable[[Tensor, float], Tensor]] = {
     "blur": lambda x, s: torch.lerp(x, F.avg_pool2d(x, 7, stride=1, padding=3), s),
     "inversion": lambda x, s: torch.lerp(x, 1 - x, s),

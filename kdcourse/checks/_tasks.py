@@ -13,7 +13,7 @@ __all__ = ["find", "tasks"]
 def numbers() -> list[str]:
     """The numbers of the lessons that have exercises."""
     names = [module.name for module in pkgutil.iter_modules(lessons.__path__)]
-    return sorted(name.removeprefix("lesson") for name in names)
+    return sorted(name.removeprefix("lesson") for name in names if name.startswith("lesson"))
 
 
 def tasks(lesson: str | None = None) -> list[Task]:

@@ -1,17 +1,14 @@
 """Exercises of lesson 01: temperature, entropy, the cost of a convolution, a control, a first distillation."""
 
 from collections.abc import Callable
-from functools import lru_cache
 from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
-import kdcourse as kd
-from kdcourse.checks._images import POOL, few, labels_alone, sat_by, splits, teacher_answers
-from kdcourse.checks._judges import close, predictions, words
+from kdcourse.checks._judges import close, words
 from kdcourse.checks._task import Mistake, Task
+from kdcourse.checks.lessons import designs
 
 Inputs = list[tuple[Any, ...]]
 
@@ -325,59 +322,6 @@ CLASS_MEANS = Task(
     takeaway="Whoever does better than this control has learned something about single images.",
 )
 
-# ---------------------------------------------------------------- 01.5
+# ---------------------------------------------------------------- all
 
-LEAD = 0.035  # over what the 500 labels alone reach on the same exam
-
-
-def distilled(images: Tensor, labels: Tensor, unlabelled: Tensor, teacher_logits: Tensor, exam: Tensor) -> Tensor:
-    student, steps = kd.build("cnn", width=8, seed=0), 300
-    optimizer = torch.optim.AdamW(student.parameters(), lr=1e-2, weight_decay=0.05)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 1e-2, total_steps=steps)
-    student.train()
-    for _ in range(steps):
-        at = torch.randint(len(unlabelled), (128,))
-        soft = (teacher_logits[at] / 4).softmax(dim=1)
-        loss = 16 * F.cross_entropy(student(unlabelled[at]) / 4, soft)
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        schedule.step()
-    with torch.no_grad():
-        return student.eval()(exam).argmax(dim=1)
-
-
-def _distilled_inputs(seed: int, exam: str = "val") -> Inputs:
-    known = few(500, seed)
-    return [(known.images, known.labels, splits().train.images[:POOL], teacher_answers(), sat_by(exam, seed).images)]
-
-
-@lru_cache(maxsize=4)
-def _distilled_answers(seed: int, exam: str = "val") -> list[Any]:
-    part = sat_by(exam, seed)
-    alone = labels_alone(few(500, seed), part)
-    return [{"labels": part.labels, "bar": alone + LEAD, "alone": alone}]
-
-
-DISTILLED = Task(
-    id="01.5",
-    title="Beat the labels",
-    kind="design",
-    difficulty="stretch",
-    minutes=20,
-    points=4,
-    rungs=("500 labels, 2,000 images with the teacher's logits",),
-    inputs=_distilled_inputs,
-    reference=distilled,
-    judge=predictions,
-    answers=_distilled_answers,
-    limit=10.0,
-    hints=(
-        "The 500 labels are the smaller half of what you are given. What do the logits of 2,000 images say?",
-        "The skeleton, with blanks:\nfor _ in range(300):\n    at = torch.randint(len(unlabelled), (128,))\n"
-        "    soft = (teacher_logits[at] / T).softmax(dim=1)\n    loss = T**2 * F.cross_entropy(____ / T, soft)\n    ____",
-    ),
-    takeaway="A teacher's answers to images without labels are worth more than the labels you have.",
-)
-
-TASKS = [SOFTENED, ENTROPY, CONV_COST, CLASS_MEANS, DISTILLED]
+TASKS = [SOFTENED, ENTROPY, CONV_COST, CLASS_MEANS, designs.DISTILLED]

@@ -7,13 +7,11 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
-import kdcourse as kd
-from kdcourse.checks._images import POOL, labels_alone, order, sat_by, splits, teacher_answers
-from kdcourse.checks._judges import close, predictions, words
+from kdcourse.checks._images import order, splits
+from kdcourse.checks._judges import close, words
 from kdcourse.checks._task import Mistake, Task
-from kdcourse.data import Part
+from kdcourse.checks.lessons import designs
 
 Inputs = list[tuple[Any, ...]]
 
@@ -412,68 +410,6 @@ P_VALUE = Task(
     takeaway="A p-value is a tail: the chance of a result at least as extreme, if there were nothing to find.",
 )
 
-# ---------------------------------------------------------------- 02.5
+# ---------------------------------------------------------------- all
 
-BAR = 0.7
-
-
-def new_camera(images: Tensor) -> Tensor:
-    """What the exam's camera does: blurs and greys."""
-    return 0.25 + 0.5 * F.avg_pool2d(F.pad(images, (2, 2, 2, 2)), 5, stride=1)
-
-
-def read_new_camera(images: Tensor, labels: Tensor, teacher_logits: Tensor, new: Tensor, exam: Tensor) -> Tensor:
-    like_new = F.avg_pool2d(images, 5, stride=1, padding=2)  # blurred, then given the new camera's mean and spread
-    like_new = (like_new - like_new.mean()) / like_new.std() * new.std() + new.mean()
-    student, steps = kd.build("cnn", width=8, seed=0), 200
-    optimizer = torch.optim.AdamW(student.parameters(), lr=1e-2, weight_decay=0.05)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 1e-2, total_steps=steps)
-    student.train()
-    for _ in range(steps):
-        at = torch.randint(len(images), (128,))
-        loss = F.cross_entropy(student(like_new[at]), labels[at])
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        schedule.step()
-    with torch.no_grad():
-        return student.eval()(exam).argmax(dim=1)
-
-
-def _camera_inputs(seed: int, exam: str = "val") -> Inputs:
-    train = splits().train
-    others = train.images[POOL + order(len(train) - POOL, seed)[:500]]
-    sat = new_camera(sat_by(exam, seed).images)
-    return [(train.images[:POOL], train.labels[:POOL], teacher_answers(), new_camera(others), sat)]
-
-
-@lru_cache(maxsize=4)
-def _camera_answers(seed: int, exam: str = "val") -> list[Any]:
-    part = sat_by(exam, seed)
-    alone = labels_alone(splits().train.select(torch.arange(POOL)), Part(new_camera(part.images), part.labels))
-    return [{"labels": part.labels, "bar": BAR, "alone": alone}]
-
-
-CAMERA = Task(
-    id="02.5",
-    title="A new camera",
-    kind="design",
-    difficulty="stretch",
-    minutes=20,
-    points=4,
-    rungs=("2,000 labelled images, 500 unlabelled ones from the new camera",),
-    inputs=_camera_inputs,
-    reference=read_new_camera,
-    judge=predictions,
-    answers=_camera_answers,
-    limit=10.0,
-    hints=(
-        "Look at five old and five new images side by side, and compare their mean and spread. What did the camera do?",
-        "Make the labelled images look like the new ones, then train on them. The skeleton:\n"
-        "like_new = F.avg_pool2d(images, ____, stride=1, padding=____)\n"
-        "like_new = (like_new - like_new.mean()) / like_new.std() * ____ + ____",
-    ),
-    takeaway="Without a single new label: make the lessons look like the exam.",
-)
-
-TASKS = [SCORE, HELD_OUT, LEAKED, P_VALUE, CAMERA]
+TASKS = [SCORE, HELD_OUT, LEAKED, P_VALUE, designs.CAMERA]

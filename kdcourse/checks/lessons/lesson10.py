@@ -10,9 +10,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 import kdcourse as kd
-from kdcourse.checks._images import labels_alone, order, regression, sat_by, splits
-from kdcourse.checks._judges import close, predictions, words
+from kdcourse.checks._judges import close, words
 from kdcourse.checks._task import Mistake, Task
+from kdcourse.checks.lessons import designs
 from kdcourse.data import seeded
 
 Inputs = list[tuple[Any, ...]]
@@ -382,71 +382,6 @@ RIDGE = Task(
     takeaway="On frozen features a head needs no training loop: one linear system, solved once.",
 )
 
-# ---------------------------------------------------------------- 10.5
+# ---------------------------------------------------------------- all
 
-LEAD = 0.03  # over what the 250 labels alone reach on the same exam
-OWN, THEIRS, OPEN = 250, 1000, 2000
-
-
-def from_source(images: Tensor, labels: Tensor, unlabelled: Tensor, source_logits: Tensor, exam: Tensor) -> Tensor:
-    target, steps = kd.build("mlp", seed=0), 300
-    optimizer = torch.optim.AdamW(target.parameters(), lr=3e-3, weight_decay=0.05)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 3e-3, total_steps=steps)
-    target.train()
-    for _ in range(steps):
-        some, more = torch.randint(len(images), (64,)), torch.randint(len(unlabelled), (96,))
-        logits = target(torch.cat([images[some], unlabelled[more]]))
-        told = F.cross_entropy(logits[:64], labels[some])
-        imitated = F.cross_entropy(logits[64:], source_logits[more].softmax(dim=1))
-        optimizer.zero_grad()
-        (0.5 * told + 0.5 * imitated).backward()
-        optimizer.step()
-        schedule.step()
-    with torch.no_grad():
-        return target.eval()(exam).argmax(dim=1)
-
-
-@lru_cache(maxsize=4)
-def _source(seed: int) -> tuple[Tensor, Tensor]:
-    """An order of the training images, and a source's logits on its last 2,000: a regression on 1,000 labels you lack."""
-    at = order(len(splits().train), seed)[: OWN + THEIRS + OPEN]
-    theirs, open_ = splits().train.select(at[OWN : OWN + THEIRS]), splits().train.images[at[OWN + THEIRS :]]
-    return at, torch.from_numpy(regression(theirs).decision_function(open_.flatten(1).numpy())).float()
-
-
-def _source_inputs(seed: int, exam: str = "val") -> Inputs:
-    at, logits = _source(seed)
-    own, open_ = splits().train.select(at[:OWN]), splits().train.images[at[OWN + THEIRS :]]
-    return [(own.images, own.labels, open_, logits, sat_by(exam, seed).images)]
-
-
-@lru_cache(maxsize=4)
-def _source_answers(seed: int, exam: str = "val") -> list[Any]:
-    part, own = sat_by(exam, seed), splits().train.select(_source(seed)[0][:OWN])
-    alone = labels_alone(own, part)
-    return [{"labels": part.labels, "bar": alone + LEAD, "alone": alone}]
-
-
-SOURCE = Task(
-    id="10.5",
-    title="Learn from a source",
-    kind="design",
-    difficulty="stretch",
-    minutes=20,
-    points=4,
-    rungs=("250 labels, 2,000 images with a source's logits",),
-    inputs=_source_inputs,
-    reference=from_source,
-    judge=predictions,
-    answers=_source_answers,
-    limit=10.0,
-    hints=(
-        "The source learned from 1,000 labels that you do not have. How do its logits tell you what it learned?",
-        "Two losses, one batch. The skeleton:\ntold = F.cross_entropy(logits_on_your_images, ____)\n"
-        "imitated = F.cross_entropy(logits_on_the_others, source_logits[more].____(dim=1))\n"
-        "(____ * told + ____ * imitated).backward()",
-    ),
-    takeaway="A source gives away what it learned through its outputs, without its data and without its weights.",
-)
-
-TASKS = [FROZEN, INTERVAL, HONEST, RIDGE, SOURCE]
+TASKS = [FROZEN, INTERVAL, HONEST, RIDGE, designs.SOURCE]
