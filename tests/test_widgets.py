@@ -35,6 +35,30 @@ def test_the_temperature_is_divided_before_the_softmax(temperature, small):
     assert "entropy 2.30 nats" in alt(temperature), "ten equal logits: log 10"
 
 
+@pytest.fixture
+def gradient(small):
+    g = torch.Generator().manual_seed(0)
+    return widgets.gradient(3 * torch.randn(2, 10, generator=g), 3 * torch.randn(2, 10, generator=g), small.classes)
+
+
+def test_the_pull_is_minus_the_gradient_of_the_softened_divergence(gradient, small):
+    g = torch.Generator().manual_seed(0)
+    z, v = (3 * torch.randn(2, 10, generator=g).double() for _ in range(2))
+    z.requires_grad_()
+    for temperature, factor in ((2.0, "without T²"), (4.0, "times T²")):
+        gradient.controls["temperature"].value, gradient.controls["factor"].value = temperature, factor
+        loss = kd.losses.softened_kl(z, v, temperature)[0] / (1 if factor == "times T²" else temperature**2)
+        pull = -torch.autograd.grad(loss, z)[0][0]
+        first = int(pull.argmax())
+        expected = (
+            f"T = {temperature:g}: the strongest pull goes up to {small.classes[first]}, {pull[first]:.4f} {factor}."
+        )
+        assert alt(gradient) == expected
+    assert f">{(v - z)[0].sub((v - z)[0].mean()).norm() / 10:.4f}<" in svg(gradient), "the limit stands beside"
+    with pytest.raises(ValueError, match="student_logits and teacher_logits must be N x C alike; got"):
+        widgets.gradient(torch.zeros(2, 10), torch.zeros(3, 10), small.classes)
+
+
 def test_shares_follow_the_weights():
     loss = 1.0 * kd.losses.SoftTargets(4.0, alpha=1.0) + 1.0 * kd.losses.CrossEntropy()
     live = widgets.shares(loss, {"soft_targets": [1.0, 3.0], "cross_entropy": [1.0, 1.0]})
@@ -63,8 +87,8 @@ def test_a_change_of_strength_zero_changes_nothing(change, small):
     assert not torch.allclose(widgets.CHANGES[change](x, 1.0), x)
 
 
-def test_every_control_is_labelled(temperature, teacher, small):
-    for live in (temperature, widgets.degrade(teacher, small.val)):
+def test_every_control_is_labelled(temperature, gradient, teacher, small):
+    for live in (temperature, gradient, widgets.degrade(teacher, small.val)):
         assert all(control.description for control in live.controls.values())
     import ipywidgets
 
@@ -77,13 +101,13 @@ def test_wrong_shapes_are_named(small):
         widgets.temperature(torch.zeros(2, 10), small.val.images[:3], small.val.labels[:3], small.classes)
 
 
-def test_a_move_is_answered_within_100_ms(temperature, splits):
+def test_a_move_is_answered_within_100_ms(temperature, gradient, splits):
     """The median of seven moves each; the model answers 300 images."""
     degrade = widgets.degrade(kd.build("cnn", width=8), splits.val.select(torch.arange(300)))
-    for live, name in ((temperature, "temperature"), (degrade, "strength")):
+    for live, name in ((temperature, "temperature"), (gradient, "temperature"), (degrade, "strength")):
         taken = []
         for step in range(1, 8):
             started = time.perf_counter()
-            live.controls[name].value = step / 10
+            live.controls[name].value = 0.5 + step / 20
             taken.append(time.perf_counter() - started)
         assert sorted(taken)[3] < 0.1

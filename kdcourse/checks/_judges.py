@@ -12,6 +12,7 @@ from kdcourse.checks._task import Strange, Verdict
 __all__ = ["close", "predictions", "relation", "shown", "words"]
 
 RTOL, ATOL = 1e-4, 1e-5  # relative to each value, and to the largest one
+FLOOR = 1e-6  # what rounding leaves where zero is expected
 
 
 # ---------------------------------------------------------------- values in words
@@ -118,7 +119,7 @@ def _compare_tensors(expected: Tensor, got: Tensor, where: str, rtol: float) -> 
     target, value = expected.double(), got.double()
     largest = target[target.isfinite()].abs().max().item() if target.isfinite().any() else 0.0
     exact = not expected.is_floating_point()
-    near = {"rtol": 0.0, "atol": 0.0} if exact else {"rtol": rtol, "atol": max(ATOL * largest, 1e-9)}
+    near = {"rtol": 0.0, "atol": 0.0} if exact else {"rtol": rtol, "atol": max(ATOL * largest, FLOOR)}
     wrong = ~torch.isclose(value, target, equal_nan=True, **near)
     if not wrong.any():
         return Verdict(True)

@@ -96,7 +96,7 @@ class Task:
             answers = "".join(f"        {args[0]!r}: {self.reference(*args)!r},\n" for args in self.inputs(0))
             return f"def {self.reference.__name__}(change):\n    return {{\n{answers}    }}[change]\n"
         head = f"def {self.reference.__name__}({', '.join(self.parameters)}):\n"
-        return re.sub(r"def \w+\(.*\n", head, inspect.getsource(self.reference), count=1)
+        return re.sub(r"def \w+\(.*?\) -> [^\n]+:\n", head, inspect.getsource(self.reference), count=1, flags=re.DOTALL)
 
 
 # ---------------------------------------------------------------- plain values
