@@ -113,6 +113,16 @@ MUTANTS = [
     Mutant("a solution without a hint", "checks/_checking.py", "if not (_seen.get(found.id)", "if False and not (_seen.get(found.id)", "checks"),
     Mutant("what was passed is forgotten", "checks/_checking.py", 'bool(entry["passed"]) or card.passed', "card.passed", "checks"),
     Mutant("progress written without a lock", "checks/_progress.py", 'with FileLock(f"{file}.lock", timeout=PATIENCE):', "if True:", "checks"),
+    Mutant("the gate stands before batch norm", "taylor.py", "                layer = made[id(args[0])][0]\n                places[layer] = name", "                layer = made[id(args[0])][0]", "taylor"),
+    Mutant("the classes have gates", "taylor.py", '    places.pop(made.get(id(result), ("", None))[0], None)', "    pass", "taylor"),
+    Mutant("importance is not squared", "taylor.py", "gradient.square() / len(batches)", "gradient.abs() / len(batches)", "taylor"),
+    Mutant("importance summed over batches", "taylor.py", "gradient.square() / len(batches)", "gradient.square()", "taylor"),
+    Mutant("the oracle leaves the gate closed", "taylor.py", "                    gate[channel] = 1", "                    pass", "taylor"),
+    Mutant("the oracle is not squared", "taylor.py", "(loss(model(inputs), labels) - whole).square()", "(loss(model(inputs), labels) - whole).abs()", "taylor"),
+    Mutant("a linear layer's tokens taken for channels", "taylor.py", "linear = isinstance(module, nn.Linear)  #", "linear = False  #", "taylor"),
+    Mutant("importance moves the model's batch norm", "taylor.py", "    with preserved(model), torch.enable_grad():", "    with torch.enable_grad():", "taylor"),
+    Mutant("the pull has the gradient's sign", "widgets.py", "return p, q, (q - p) / temperature", "return p, q, (p - q) / temperature", "widgets"),
+    Mutant("T squared on both settings of the control", "widgets.py", '(temperature**2 if factor == "times T²" else 1)', "temperature**2", "widgets"),
 ]  # fmt: skip
 
 
