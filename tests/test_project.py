@@ -132,7 +132,7 @@ def test_notebooks_are_saved_as_they_ran(path):
     assert [c["execution_count"] for c in code] == list(range(1, len(code) + 1))
     for c in code:
         source = "".join(c["source"])
-        assert len([line for line in source.splitlines() if line.strip()]) <= 30
+        assert len(source.splitlines()) <= 30, source
         for output in c["outputs"]:
             assert output["output_type"] != "error"
             assert output.get("name") != "stderr", source

@@ -35,6 +35,13 @@ def both(task):
     return (task, in_double(task))
 
 
+def test_a_task_of_an_unknown_kind_is_refused():
+    with pytest.raises(ValueError, match="kind must be one of debug, design, implement, predict; got 'guess'"):
+        dataclasses.replace(TASKS[0], kind="guess")
+    with pytest.raises(ValueError, match="difficulty must be one of core, stretch, warm-up; got 'hard'"):
+        dataclasses.replace(TASKS[0], difficulty="hard")
+
+
 def test_every_lesson_with_exercises_has_each_kind_and_its_points():
     assert [task.id for task in TASKS] == sorted({task.id for task in TASKS})
     assert set(RIGHT) == set(WRONG) == {task.id for task in TASKS}

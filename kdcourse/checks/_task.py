@@ -12,8 +12,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-__all__ = ["Mistake", "Strange", "Task", "Verdict", "copied", "double", "plain"]
+from kdcourse._arguments import one_of
 
+__all__ = ["Inputs", "Mistake", "Strange", "Task", "Verdict", "copied", "double", "plain"]
+
+Inputs = list[tuple[Any, ...]]  # one tuple of arguments a rung
 KINDS = ("implement", "predict", "debug", "design")
 DIFFICULTIES = ("warm-up", "core", "stretch")
 LIMIT = 5.0  # seconds for all inputs of a task together
@@ -77,6 +80,10 @@ class Task:
     takeaway: str
     limit: float = LIMIT
     answers: Callable[..., list[Any]] | None = field(default=None)
+
+    def __post_init__(self) -> None:
+        one_of("kind", self.kind, KINDS)
+        one_of("difficulty", self.difficulty, DIFFICULTIES)
 
     @property
     def parameters(self) -> list[str]:

@@ -10,10 +10,8 @@ from torch.nn import functional as F
 import kdcourse as kd
 from kdcourse.checks._images import POOL, few, labels_alone, order, regression, sat_by, splits, teacher_answers
 from kdcourse.checks._judges import predictions
-from kdcourse.checks._task import Task
+from kdcourse.checks._task import Inputs, Task
 from kdcourse.data import Part
-
-Inputs = list[tuple[Any, ...]]
 
 # ---------------------------------------------------------------- 01.5
 

@@ -1,16 +1,14 @@
 """Exercises of lesson 01: temperature, entropy, the cost of a convolution, a control, a first distillation."""
 
-from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from kdcourse.checks._judges import close, words
-from kdcourse.checks._task import Mistake, Task
+from kdcourse.checks._judges import close
+from kdcourse.checks._predict import believer, prediction
+from kdcourse.checks._task import Inputs, Mistake, Task
 from kdcourse.checks.lessons import designs
-
-Inputs = list[tuple[Any, ...]]
 
 # ---------------------------------------------------------------- 01.1
 
@@ -97,22 +95,16 @@ def entropy_moves(change: str) -> str:
     return "same" if abs(one - two) < 1e-9 else "up" if two > one else "down"
 
 
-def _believing(**answers: str) -> Callable[[str], str]:
-    """One who answers as the reference does, but for these: c1 is the first change."""
-    return lambda change: answers.get(f"c{CHANGES.index(change) + 1}", entropy_moves(change))
+_believing = believer(CHANGES, entropy_moves)
 
 
-ENTROPY = Task(
+ENTROPY = prediction(
     id="01.2",
     title="Predict the entropy",
-    kind="predict",
-    difficulty="warm-up",
     minutes=4,
-    points=1,
-    rungs=CHANGES,
-    inputs=lambda seed: [(change,) for change in CHANGES],
+    changes=CHANGES,
     reference=entropy_moves,
-    judge=words("up", "down", "same"),
+    answers=("up", "down", "same"),
     mistakes=(
         Mistake(
             "the shift counts",

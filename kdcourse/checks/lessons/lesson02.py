@@ -9,11 +9,10 @@ import torch
 from torch import Tensor
 
 from kdcourse.checks._images import order, splits
-from kdcourse.checks._judges import close, words
-from kdcourse.checks._task import Mistake, Task
+from kdcourse.checks._judges import close
+from kdcourse.checks._predict import believer, prediction
+from kdcourse.checks._task import Inputs, Mistake, Task
 from kdcourse.checks.lessons import designs
-
-Inputs = list[tuple[Any, ...]]
 
 # ---------------------------------------------------------------- 02.1
 
@@ -47,22 +46,16 @@ def score_moves(change: str) -> str:
     return "same" if after == before else "up" if after > before else "down"
 
 
-def _believing(**answers: str) -> Callable[[str], str]:
-    """One who answers as the reference does, but for these: c1 is the first change."""
-    return lambda change: answers.get(f"c{CHANGES.index(change) + 1}", score_moves(change))
+_believing = believer(CHANGES, score_moves)
 
 
-SCORE = Task(
+SCORE = prediction(
     id="02.1",
     title="Predict a score",
-    kind="predict",
-    difficulty="warm-up",
     minutes=5,
-    points=1,
-    rungs=CHANGES,
-    inputs=lambda seed: [(change,) for change in CHANGES],
+    changes=CHANGES,
     reference=score_moves,
-    judge=words("up", "down", "same"),
+    answers=("up", "down", "same"),
     mistakes=(
         Mistake(
             "a leak is harmless",

@@ -8,10 +8,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from kdcourse.checks._judges import close, words
-from kdcourse.checks._task import Mistake, Task
-
-Inputs = list[tuple[Any, ...]]
+from kdcourse.checks._judges import close
+from kdcourse.checks._predict import believer, prediction
+from kdcourse.checks._task import Inputs, Mistake, Task
 
 # ---------------------------------------------------------------- 03.1
 
@@ -48,22 +47,16 @@ def gradient_moves(change: str) -> str:
     return "same" if abs(after / before - 1) < 1e-6 else "longer" if after > before else "shorter"
 
 
-def _believing(**answers: str) -> Callable[[str], str]:
-    """One who answers as the reference does, but for these: c1 is the first change."""
-    return lambda change: answers.get(f"c{CHANGES.index(change) + 1}", gradient_moves(change))
+_believing = believer(CHANGES, gradient_moves)
 
 
-GRADIENT = Task(
+GRADIENT = prediction(
     id="03.1",
     title="Predict the gradient",
-    kind="predict",
-    difficulty="warm-up",
     minutes=5,
-    points=1,
-    rungs=CHANGES,
-    inputs=lambda seed: [(change,) for change in CHANGES],
+    changes=CHANGES,
     reference=gradient_moves,
-    judge=words("longer", "shorter", "same"),
+    answers=("longer", "shorter", "same"),
     mistakes=(
         Mistake(
             "the entropy pulls",

@@ -2,15 +2,13 @@
 
 from collections.abc import Callable
 from functools import lru_cache
-from typing import Any
 
 import torch
 from torch import Tensor
 
-from kdcourse.checks._judges import close, words
-from kdcourse.checks._task import Mistake, Task
-
-Inputs = list[tuple[Any, ...]]
+from kdcourse.checks._judges import close
+from kdcourse.checks._predict import believer, prediction
+from kdcourse.checks._task import Inputs, Mistake, Task
 
 # ---------------------------------------------------------------- 04.1
 
@@ -45,22 +43,16 @@ def slopes_move(change: str) -> str:
     return "same" if torch.allclose(slopes(*after), slopes(x, y), atol=1e-9) else "changed"
 
 
-def _believing(**answers: str) -> Callable[[str], str]:
-    """One who answers as the reference does, but for these: c1 is the first change."""
-    return lambda change: answers.get(f"c{CHANGES.index(change) + 1}", slopes_move(change))
+_believing = believer(CHANGES, slopes_move)
 
 
-SLOPES = Task(
+SLOPES = prediction(
     id="04.1",
     title="Predict a fit",
-    kind="predict",
-    difficulty="warm-up",
     minutes=5,
-    points=1,
-    rungs=CHANGES,
-    inputs=lambda seed: [(change,) for change in CHANGES],
+    changes=CHANGES,
     reference=slopes_move,
-    judge=words("same", "changed"),
+    answers=("same", "changed"),
     mistakes=(
         Mistake(
             "the teacher takes out the noise",

@@ -1,6 +1,5 @@
 """Exercises of lesson 10: what freezes, a paired interval, an honest choice, a new head, learning from a source."""
 
-from collections.abc import Callable
 from functools import lru_cache
 from math import sqrt
 from typing import Any
@@ -10,12 +9,11 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 import kdcourse as kd
-from kdcourse.checks._judges import close, words
-from kdcourse.checks._task import Mistake, Task
+from kdcourse.checks._judges import close
+from kdcourse.checks._predict import believer, prediction
+from kdcourse.checks._task import Inputs, Mistake, Task
 from kdcourse.checks.lessons import designs
 from kdcourse.data import seeded
-
-Inputs = list[tuple[Any, ...]]
 
 # ---------------------------------------------------------------- 10.1
 
@@ -50,22 +48,16 @@ def answers_move(change: str) -> str:
         return "same" if torch.equal(model.eval()(images), before) else "changed"
 
 
-def _believing(**answers: str) -> Callable[[str], str]:
-    """One who answers as the reference does, but for these: c1 is the first change."""
-    return lambda change: answers.get(f"c{CHANGES.index(change) + 1}", answers_move(change))
+_believing = believer(CHANGES, answers_move)
 
 
-FROZEN = Task(
+FROZEN = prediction(
     id="10.1",
     title="Predict what moves a frozen model",
-    kind="predict",
-    difficulty="warm-up",
     minutes=5,
-    points=1,
-    rungs=CHANGES,
-    inputs=lambda seed: [(change,) for change in CHANGES],
+    changes=CHANGES,
     reference=answers_move,
-    judge=words("same", "changed"),
+    answers=("same", "changed"),
     mistakes=(
         Mistake(
             "eval is random",
