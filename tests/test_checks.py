@@ -224,11 +224,16 @@ def stubborn(z, t):
 
 @pytest.mark.parametrize("answer", [forever, stubborn])
 def test_a_function_that_never_returns_is_stopped(answer):
-    before, started = threading.active_count(), time.perf_counter()
+    started = time.perf_counter()
     card = verdict(quick(), answer)
     assert card.state == "not yet" and card.says == "It did not return within 0.3 s."
     assert time.perf_counter() - started < 3
-    _wait_for(lambda: threading.active_count() == before)
+    _wait_for(lambda: not _workers())
+
+
+def _workers():
+    """The threads of checks that are still at work."""
+    return [thread for thread in threading.enumerate() if thread.name == calling.WORKER]
 
 
 def _wait_for(true):
@@ -257,18 +262,19 @@ def test_one_that_hangs_in_a_library_is_said_to_live_on(monkeypatch):
 
     monkeypatch.setattr(calling, "_stop", lambda worker, done: False)
     card = verdict(quick(), hanging)
+    (worker,) = _workers()
     release.set()
+    worker.join()
     assert card.state == "could not be checked" and "Restart the kernel" in card.says
 
 
 def test_the_stop_button_stops_the_function_and_is_passed_on():
-    before = threading.active_count()
     timer = threading.Timer(0.3, _thread.interrupt_main)
     timer.start()
     with pytest.raises(KeyboardInterrupt):
         verdict(quick(30.0), forever)
     timer.join()
-    _wait_for(lambda: threading.active_count() == before)
+    _wait_for(lambda: not _workers())
 
 
 def test_without_threads_there_is_no_limit_and_the_card_says_so(monkeypatch):

@@ -30,6 +30,7 @@ __all__ = ["Calls", "Outcome", "call_all", "error_name"]
 
 KEPT = 2000  # characters of what the function prints
 SLICE = 0.1  # seconds
+WORKER = "kdcourse-check"
 
 
 @dataclass(frozen=True)
@@ -94,7 +95,7 @@ def call_all(
 
     done = threading.Event()
     printed, kept, started = _Bounded(), torch.get_default_dtype(), time.perf_counter()
-    worker = threading.Thread(target=job, daemon=True)
+    worker = threading.Thread(target=job, daemon=True, name=WORKER)
     limited, alive = True, False
     with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed):
         try:

@@ -19,12 +19,12 @@ LABELS_LEAD = 0.035  # over what the 500 labels alone reach on the same exam
 
 
 def distilled(images: Tensor, labels: Tensor, unlabelled: Tensor, teacher_logits: Tensor, exam: Tensor) -> Tensor:
-    student, steps = kd.build("cnn", width=8, seed=0), 300
+    student, steps = kd.build("cnn", width=8, seed=0), 200
     optimizer = torch.optim.AdamW(student.parameters(), lr=1e-2, weight_decay=0.05)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 1e-2, total_steps=steps)
     student.train()
     for _ in range(steps):
-        at = torch.randint(len(unlabelled), (128,))
+        at = torch.randint(len(unlabelled), (64,))
         soft = (teacher_logits[at] / 4).softmax(dim=1)
         loss = 16 * F.cross_entropy(student(unlabelled[at]) / 4, soft)
         optimizer.zero_grad()
@@ -62,7 +62,7 @@ DISTILLED = Task(
     limit=10.0,
     hints=(
         "The 500 labels are the smaller half of what you are given. What do the logits of 2,000 images say?",
-        "The skeleton, with blanks:\nfor _ in range(300):\n    at = torch.randint(len(unlabelled), (128,))\n"
+        "The skeleton, with blanks:\nfor _ in range(200):\n    at = torch.randint(len(unlabelled), (64,))\n"
         "    soft = (teacher_logits[at] / T).softmax(dim=1)\n    loss = T**2 * F.cross_entropy(____ / T, soft)\n    ____",
     ),
     takeaway="A teacher's answers to images without labels are worth more than the labels you have.",
@@ -86,7 +86,7 @@ def read_new_camera(images: Tensor, labels: Tensor, teacher_logits: Tensor, new:
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 1e-2, total_steps=steps)
     student.train()
     for _ in range(steps):
-        at = torch.randint(len(images), (128,))
+        at = torch.randint(len(images), (64,))
         loss = F.cross_entropy(student(like_new[at]), labels[at])
         optimizer.zero_grad()
         loss.backward()
