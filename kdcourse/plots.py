@@ -16,12 +16,13 @@ from kdcourse._arguments import fail
 from kdcourse._tables import Table
 
 __all__ = [
-    "Shown", "Table", "areas", "columns", "demonstration", "gallery", "history", "lines", "pipeline", "scatter",
-    "seeds", "show", "styled",
+    "Shown", "Table", "areas", "cloud", "columns", "demonstration", "gallery", "history", "lines", "pipeline",
+    "scatter", "seeds", "show", "styled",
 ]  # fmt: skip
 
 # Okabe & Ito's palette (2008) stays distinct under the common colour blindnesses.
 COLOURS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000"]
+MARKERS = "osD^vPX"
 STYLE = {
     "figure.facecolor": "white", "axes.facecolor": "white", "savefig.facecolor": "white", "figure.dpi": 110,
     "axes.spines.top": False, "axes.spines.right": False, "axes.grid": True, "grid.color": "#e4e4e4",
@@ -211,7 +212,7 @@ def seeds(
 
 def lines(
     panels: Mapping[str, Mapping[str, Sequence[float]]], *, x: Sequence[float] | None = None, xlabel: str, ylabel: str,
-    finding: str, caption: str = "", log: str = "",
+    finding: str, caption: str = "", log: str = "", shared: bool = True,
 ) -> Shown:  # fmt: skip
     """Curves in one or more panels side by side.
 
@@ -222,14 +223,18 @@ def lines(
         finding: the alt text.
         caption: below the picture.
         log: the logarithmic axes: "x", "y" or "xy".
+        shared: one y axis for all panels; else each has its own.
     """
     width = 5.2 * len(panels) if len(panels) > 1 else 7
-    figure, axes = styled(1, len(panels), size=(width, 3.3), squeeze=False, sharey=True)
+    figure, axes = styled(1, len(panels), size=(width, 3.3), squeeze=False, sharey=shared)
+    alike = len({tuple(curves) for curves in panels.values()}) == 1  # then one legend is enough
     for axis, (title, curves) in zip(axes[0], panels.items(), strict=True):
         for name, values in curves.items():
             axis.plot(range(1, len(values) + 1) if x is None else x, values, marker=".", label=name)
         axis.set(title=title, xlabel=xlabel, ylabel=ylabel, **{f"{name}scale": "log" for name in log})
-        axis.legend(frameon=False, fontsize=8)
+        if axis is axes[0, -1] or not alike:
+            outside = {"bbox_to_anchor": (1.02, 1), "loc": "upper left"} if len(curves) > 5 else {}
+            axis.legend(frameon=False, fontsize=8, **outside)
         if x is None:
             axis.xaxis.get_major_locator().set_params(integer=True)
     return show(figure, alt=finding, caption=caption)
@@ -258,6 +263,31 @@ def scatter(
     return show(figure, alt=finding, caption=caption)
 
 
+def cloud(
+    panels: Mapping[str, Mapping[str, tuple[Sequence[float], Sequence[float]]]], *, xlabel: str, ylabel: str,
+    finding: str, caption: str = "",
+) -> Shown:  # fmt: skip
+    """Many points, coloured and shaped by group, over a logarithmic y axis (a zero has no place there).
+
+    Args:
+        panels: {title: {group: (x values, y values)}}.
+        xlabel, ylabel: of the axes; ylabel stands at the first panel. A panel whose x values span more than a factor
+            of 30 has a logarithmic x axis.
+        finding: the alt text.
+        caption: below the picture.
+    """
+    figure, axes = styled(1, len(panels), size=(10, 3.4), squeeze=False, sharey=True)
+    for axis, (title, groups) in zip(axes[0], panels.items(), strict=True):
+        for marker, (name, (x, y)) in zip(MARKERS, groups.items(), strict=False):
+            axis.plot(x, y, marker, ms=4, alpha=0.7, label=name)
+        values = [v for x, _ in groups.values() for v in x if v > 0]
+        wide = bool(values) and max(values) > 30 * min(values)
+        axis.set(title=title, xlabel=xlabel, xscale="log" if wide else "linear", yscale="log")
+    axes[0, 0].set_ylabel(ylabel)
+    axes[0, -1].legend(frameon=False, fontsize=8)
+    return show(figure, alt=finding, caption=caption)
+
+
 def _short(value: float, digits: int = 3) -> str:
     """A number for a narrow place; nothing where it is too small to be seen."""
     return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.{digits}g}" if abs(value) >= 1e-3 else ""
@@ -265,7 +295,7 @@ def _short(value: float, digits: int = 3) -> str:
 
 def columns(
     panels: Mapping[str, Mapping[str, float]], *, ylabel: str, finding: str, caption: str = "", log: bool = False,
-    form: str = "",
+    form: str = "", shared: bool = True,
 ) -> Shown:  # fmt: skip
     """Columns in one or more panels side by side, each with its number on top.
 
@@ -276,8 +306,9 @@ def columns(
         caption: below the picture.
         log: a logarithmic y axis, one for each panel; else all panels share theirs.
         form: how the numbers are written, as for str.format; three digits by default.
+        shared: one y axis for all panels, unless it is logarithmic; else each has its own.
     """
-    figure, axes = styled(1, len(panels), size=(10, 3.1), squeeze=False, sharey=not log)
+    figure, axes = styled(1, len(panels), size=(10, 3.1), squeeze=False, sharey=shared and not log)
     for axis, (title, values) in zip(axes[0], panels.items(), strict=True):
         few = len(values) < 5
         drawn = axis.bar(list(values), list(values.values()), color=COLOURS[: len(values)] if few else COLOURS[0])

@@ -21,8 +21,9 @@ from kdcourse.data import Part
 from kdcourse.losses import Loss
 from kdcourse.models import preserved
 from kdcourse.plots import COLOURS
+from kdcourse.taylor import gated, gates
 
-__all__ = ["Live", "Picture", "degrade", "live", "shares", "temperature"]
+__all__ = ["Live", "Picture", "degrade", "gradient", "live", "prune", "shares", "temperature"]
 
 FONT = 'font-family="DejaVu Sans, Verdana, sans-serif" font-size="12" fill="#222"'
 
@@ -238,6 +239,38 @@ def degrade(model: nn.Module, part: Part, *, shown: int = 6) -> Live:
     return live(
         draw, change=kind, strength=ipywidgets.FloatSlider(value=0.25, min=0, max=1, step=0.05, description="strength")
     )
+
+
+def prune(model: nn.Module, rankings: Mapping[str, Mapping[str, Tensor]], part: Part) -> Live:
+    """Channels switched off from the lowest score up: what is left of each layer, and what the model still knows.
+
+    Args:
+        model: answers all images of ``part`` anew at each move; 300 are answered in some 20 ms by a cnn of width 16.
+        rankings: {name: {layer: one score a channel}}, as ``taylor.importance`` gives them.
+        part: labelled images.
+    """
+    places = gates(model, part.images[:1])
+
+    def kept(scores: Mapping[str, Tensor], share: float) -> dict[str, Tensor]:
+        everything = torch.cat(list(scores.values()))
+        mask = torch.ones_like(everything)
+        mask[everything.argsort()[: round(share * len(mask))]] = 0
+        return dict(zip(scores, torch.split(mask, [len(s) for s in scores.values()]), strict=True))
+
+    def draw(ranking: str, share: float) -> Picture:
+        values = kept(rankings[ranking], share)
+        with preserved(model), torch.no_grad(), gated(model, {layer: places[layer] for layer in values}, values):
+            score = float((model(part.images).argmax(dim=1) == part.labels).float().mean())
+        left = [float(value.mean()) for value in values.values()]
+        names = [text(120, 64 + 18 * i, f"{n}: {len(v)} channels", "end") for i, (n, v) in enumerate(values.items())]
+        body = "".join(names) + bars(130, 51, "share that is left", left, limits=(0, 1))
+        body += bars(430, 51, f"accuracy on {len(part)} images", [score], limits=(0, 1), digits=3, colour=COLOURS[1])
+        alt = f"Ranked by {ranking}, {100 * share:.0f} % of all channels removed: accuracy {score:.3f}."
+        return Picture(body, 690, 68 + 18 * max(2, len(left)), alt)
+
+    chosen = ipywidgets.Dropdown(options=list(rankings), description="ranking")
+    share = ipywidgets.FloatSlider(value=0.3, min=0, max=1, step=0.05, description="share of channels removed")
+    return live(draw, ranking=chosen, share=share)
 
 
 def shares(loss: Loss, history: Mapping[str, Sequence[float]]) -> Live:

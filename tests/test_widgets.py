@@ -87,8 +87,28 @@ def test_a_change_of_strength_zero_changes_nothing(change, small):
     assert not torch.allclose(widgets.CHANGES[change](x, 1.0), x)
 
 
+def test_prune_removes_the_lowest_scores_first(small):
+    model = kd.build("mlp", seed=0)
+    scores = {"block1.1": torch.arange(200.0), "block2.0": torch.arange(200.0) + 100}
+    live = widgets.prune(model, {"given": scores, "turned": {k: -v for k, v in scores.items()}}, small.val)
+    live.controls["share"].value = 0.25  # 100 of 400: the first hundred of block1
+    with torch.no_grad():
+        hidden = model.block1(model.normalise(small.val.images))
+        hidden[:, :100] = 0  # a gate before the ReLU: what is 0 stays 0
+        right = (model.head(model.block2(hidden)).argmax(1) == small.val.labels).float().mean()
+    assert alt(live) == f"Ranked by given, 25 % of all channels removed: accuracy {right:.3f}."
+    assert ">0.50<" in svg(live) and ">1.00<" in svg(live), "half of block1 is left, all of block2"
+    live.controls["share"].value = 1.0
+    assert svg(live).count(">0.00<") == 2, "nothing is left"
+    live.controls["ranking"].value = "turned"
+    live.controls["share"].value = 0.25
+    assert alt(live).startswith("Ranked by turned") and ">0.50<" in svg(live)
+
+
 def test_every_control_is_labelled(temperature, gradient, teacher, small):
-    for live in (temperature, gradient, widgets.degrade(teacher, small.val)):
+    few = small.val.images[:8], small.val.labels[:8]
+    pruned = widgets.prune(teacher, {"Taylor": kd.taylor.importance(teacher, few)}, small.val.select(torch.arange(8)))
+    for live in (temperature, gradient, pruned, widgets.degrade(teacher, small.val)):
         assert all(control.description for control in live.controls.values())
     import ipywidgets
 
@@ -104,7 +124,10 @@ def test_wrong_shapes_are_named(small):
 def test_a_move_is_answered_within_100_ms(temperature, gradient, splits):
     """The median of seven moves each; the model answers 300 images."""
     degrade = widgets.degrade(kd.build("cnn", width=8), splits.val.select(torch.arange(300)))
-    for live, name in ((temperature, "temperature"), (gradient, "temperature"), (degrade, "strength")):
+    model, some = kd.build("cnn", width=16), splits.val.select(torch.arange(300))
+    scores = kd.taylor.importance(model, (some.images, some.labels))
+    moving = ((temperature, "temperature"), (gradient, "temperature"), (degrade, "strength"))
+    for live, name in (*moving, (widgets.prune(model, {"Taylor": scores}, some), "share")):
         taken = []
         for step in range(1, 8):
             started = time.perf_counter()

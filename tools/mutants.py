@@ -123,6 +123,8 @@ MUTANTS = [
     Mutant("importance moves the model's batch norm", "taylor.py", "    with preserved(model), torch.enable_grad():", "    with torch.enable_grad():", "taylor"),
     Mutant("the pull has the gradient's sign", "widgets.py", "return p, q, (q - p) / temperature", "return p, q, (p - q) / temperature", "widgets"),
     Mutant("T squared on both settings of the control", "widgets.py", '(temperature**2 if factor == "times T²" else 1)', "temperature**2", "widgets"),
+    Mutant("the highest scores are pruned first", "widgets.py", "mask[everything.argsort()[:", "mask[everything.argsort(descending=True)[:", "widgets"),
+    Mutant("a ranking moves nothing", "widgets.py", "values = kept(rankings[ranking], share)", "values = kept(next(iter(rankings.values())), share)", "widgets"),
 ]  # fmt: skip
 
 

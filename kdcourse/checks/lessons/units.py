@@ -1,0 +1,377 @@
+"""Tasks of lesson 05 about hidden units: what each is worth, by one backward pass and by an oracle; prune and recover.
+
+The network is handed over as tensors: logits = relu(inputs @ first.T) @ second.T.
+"""
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from kdcourse.checks._judges import close
+from kdcourse.checks._task import Inputs, Mistake, Task
+
+# ---------------------------------------------------------------- 05.3
+
+
+def importance(batches: list[tuple[Tensor, Tensor]], first: Tensor, second: Tensor) -> Tensor:
+    total = torch.zeros(len(first), dtype=first.dtype)
+    for inputs, labels in batches:
+        gate = torch.ones(len(first), dtype=first.dtype, requires_grad=True)
+        logits = (torch.relu(inputs @ first.T) * gate) @ second.T
+        (slope,) = torch.autograd.grad(F.cross_entropy(logits, labels), gate)
+        total += slope.square() / len(batches)
+    return total
+
+
+def _slopes(
+    batches: list[tuple[Tensor, Tensor]], first: Tensor, second: Tensor, reduction: str = "mean"
+) -> list[Tensor]:
+    found: list[Tensor] = []
+    for inputs, labels in batches:
+        gate = torch.ones(len(first), dtype=first.dtype, requires_grad=True)
+        logits = (torch.relu(inputs @ first.T) * gate) @ second.T
+        found += torch.autograd.grad(F.cross_entropy(logits, labels, reduction=reduction), gate)
+    return found
+
+
+def _image_slopes(batches: list[tuple[Tensor, Tensor]], first: Tensor, second: Tensor) -> Tensor:
+    """Squared image by image, then averaged."""
+    images = [[(x[i : i + 1], y[i : i + 1]) for i in range(len(x))] for x, y in batches]
+    return torch.stack([importance(one, first, second) for one in images]).mean(dim=0)
+
+
+def _hidden_slopes(batches: list[tuple[Tensor, Tensor]], first: Tensor, second: Tensor) -> Tensor:
+    """By the units' outputs in place of gates: (sum over images of dL/dh)^2."""
+    found = []
+    for inputs, labels in batches:
+        hidden = torch.relu(inputs @ first.T).requires_grad_()
+        (slope,) = torch.autograd.grad(F.cross_entropy(hidden @ second.T, labels), hidden)
+        found.append(slope.sum(dim=0))
+    return torch.stack(found).square().mean(dim=0)
+
+
+def _weight_slopes(batches: list[tuple[Tensor, Tensor]], first: Tensor, second: Tensor, times: bool) -> Tensor:
+    """Sum over a unit's weights of (dL/dw)^2, or of (w dL/dw)^2."""
+    total = torch.zeros(len(first), dtype=first.dtype)
+    for inputs, labels in batches:
+        w = first.detach().requires_grad_()
+        (slope,) = torch.autograd.grad(F.cross_entropy(torch.relu(inputs @ w.T) @ second.T, labels), w)
+        total += ((first if times else 1.0) * slope).square().sum(dim=1) / len(batches)
+    return total
+
+
+def _network(g: torch.Generator, inputs: int, units: int, classes: int) -> tuple[Tensor, Tensor]:
+    return torch.randn(units, inputs, generator=g), torch.randn(classes, units, generator=g)
+
+
+def _batch(g: torch.Generator, n: int, inputs: int, classes: int) -> tuple[Tensor, Tensor]:
+    return torch.randn(n, inputs, generator=g), torch.randint(0, classes, (n,), generator=g)
+
+
+def _importance_inputs(seed: int) -> Inputs:
+    g = torch.Generator().manual_seed(seed)
+    by_hand = (torch.tensor([[1.0], [2.0]]), torch.tensor([[1.0, 0.0], [0.0, 0.0]]))
+    first, second = _network(g, 6, 8, 4)
+    dead = first.clone()
+    dead[3] = 0.0  # a unit that is always silent
+    return [
+        ([(torch.tensor([[1.0]]), torch.tensor([1]))], *by_hand),
+        ([_batch(g, 16, 6, 4)], first, second),
+        ([_batch(g, n, 6, 4) for n in (16, 8, 16)], first, second),
+        ([_batch(g, 16, 6, 4) for _ in range(2)], dead, second),
+    ]
+
+
+IMPORTANCE = Task(
+    id="05.3",
+    title="Importance by one backward pass",
+    kind="implement",
+    difficulty="core",
+    minutes=12,
+    points=3,
+    rungs=("two units by hand", "one batch", "three batches", "a silent unit"),
+    inputs=_importance_inputs,
+    reference=importance,
+    judge=close,
+    mistakes=(
+        Mistake(
+            "averaged before squaring",
+            lambda b, first, second: torch.stack(_slopes(b, first, second)).mean(dim=0).square(),
+            "The gradients are averaged over batches *before* they are squared, so that they cancel. Square each batch's first.",
+        ),
+        Mistake(
+            "one big batch",
+            lambda b, first, second: importance(
+                [(torch.cat([x for x, _ in b]), torch.cat([y for _, y in b]))], first, second
+            ),
+            "The batches are taken as one. Each batch has its own loss, its own gradient and its own square; average those.",
+        ),
+        Mistake(
+            "gradients pile up",
+            lambda b, first, second: torch.stack(_slopes(b, first, second)).cumsum(dim=0).square().mean(dim=0),
+            "The gradient of one batch is added to the last one's: `.grad` accumulates. Take a fresh gate, or clear it, for each batch.",
+        ),
+        Mistake(
+            "image by image",
+            _image_slopes,
+            "The gradient is squared image by image. The loss is that of the batch, so square the batch's gradient.",
+        ),
+        Mistake(
+            "gradient by the unit",
+            _hidden_slopes,
+            "This is the gradient by what the unit *gives*. A gate multiplies it, so its gradient is that times the output, summed over images.",
+        ),
+        Mistake(
+            "not squared",
+            lambda b, first, second: torch.stack(_slopes(b, first, second)).mean(dim=0),
+            "These are the gradients themselves. A unit whose removal *lowers* the loss matters too: square them.",
+        ),
+        Mistake(
+            "absolute value",
+            lambda b, first, second: torch.stack(_slopes(b, first, second)).abs().mean(dim=0),
+            "These are absolute values of the gradients; the importance here is their square.",
+        ),
+        Mistake(
+            "summed over images",
+            lambda b, first, second: torch.stack(_slopes(b, first, second, "sum")).square().mean(dim=0),
+            "The loss is summed over images. It is their mean: the score must not grow with the batch.",
+        ),
+        Mistake(
+            "summed over batches",
+            lambda b, first, second: torch.stack(_slopes(b, first, second)).square().sum(dim=0),
+            "The squares are summed over batches. Average them.",
+        ),
+        Mistake(
+            "gradient of the weights",
+            lambda b, first, second: _weight_slopes(b, first, second, times=False),
+            "These are squared gradients by the *weights*. Removing a weight moves it by −w, not by −1. Use a gate, which stands at 1.",
+        ),
+        Mistake(
+            "weights one by one",
+            lambda b, first, second: _weight_slopes(b, first, second, times=True),
+            "(w ∂L/∂w)² is squared weight by weight and then summed. A unit is removed as a whole: sum first, or use a gate.",
+        ),
+    ),
+    hints=(
+        "Multiply the hidden units by a vector of ones that requires a gradient. What is the gradient by that vector?",
+        "The skeleton, with blanks:\ntotal = torch.zeros(len(first))\nfor inputs, labels in batches:\n"
+        "    gate = torch.ones(len(first), requires_grad=True)\n"
+        "    logits = (torch.relu(inputs @ first.T) * ____) @ second.T\n"
+        "    (slope,) = torch.autograd.grad(____, gate)\n    total += ____ / len(batches)\nreturn total",
+    ),
+    takeaway="All gates hang on one loss, so one backward pass prices every unit.",
+)
+
+# ---------------------------------------------------------------- 05.4
+
+
+def oracle(inputs: Tensor, labels: Tensor, first: Tensor, second: Tensor) -> Tensor:
+    hidden = torch.relu(inputs @ first.T)
+    whole = F.cross_entropy(hidden @ second.T, labels)
+    changes = []
+    for unit in range(len(first)):
+        without = hidden.clone()
+        without[:, unit] = 0
+        changes.append(F.cross_entropy(without @ second.T, labels) - whole)
+    return torch.stack(changes).square()
+
+
+def _oracle(
+    x: Tensor, y: Tensor, first: Tensor, second: Tensor, *, restored: bool = True, change: bool = True,
+    square: bool = True, only: bool = False,
+) -> Tensor:  # fmt: skip
+    """The oracle with bugs left in it: units not put back, the loss in place of its change, no square, only one kept."""
+    hidden = torch.relu(x @ first.T)
+    whole, found = F.cross_entropy(hidden @ second.T, y), []
+    for unit in range(len(first)):
+        at = hidden.clone() if restored else hidden
+        if only:
+            at[:, torch.arange(len(first)) != unit] = 0
+        else:
+            at[:, unit] = 0
+        found.append(F.cross_entropy(at @ second.T, y) - (whole if change else 0.0))
+    return torch.stack(found).square() if square else torch.stack(found)
+
+
+def _oracle_inputs(seed: int) -> Inputs:
+    g = torch.Generator().manual_seed(seed)
+    two = torch.tensor([[1.0], [2.0]])
+    first, second = _network(g, 6, 8, 4)
+    silent = first.clone()
+    silent[0] = 0.0
+    return [
+        (torch.tensor([[1.0]]), torch.tensor([1]), two[:1], torch.tensor([[1.0], [0.0]])),
+        (torch.tensor([[1.0]]), torch.tensor([1]), two, torch.tensor([[1.0, 0.0], [0.0, 0.5]])),
+        (*_batch(g, 16, 6, 4), first, second),
+        (*_batch(g, 16, 6, 4), silent, second),
+    ]
+
+
+ORACLE = Task(
+    id="05.4",
+    title="Debug an oracle",
+    kind="debug",
+    difficulty="core",
+    minutes=8,
+    points=2,
+    rungs=("one unit", "two units by hand", "random", "a silent unit"),
+    inputs=_oracle_inputs,
+    reference=oracle,
+    judge=close,
+    mistakes=(
+        Mistake(
+            "as given",
+            lambda x, y, a, b: _oracle(x, y, a, b, restored=False, change=False, square=False),
+            "This computes what the given code computes. Three things are wrong; the first: the score is the loss itself, "
+            "not its *change*. (A silent unit must score 0.)",
+        ),
+        Mistake(
+            "change mended",
+            lambda x, y, a, b: _oracle(x, y, a, b, restored=False, square=False),
+            "The change is right now. Two bugs are left: a unit that was removed is never put back, and nothing is squared.",
+        ),
+        Mistake(
+            "only put back",
+            lambda x, y, a, b: _oracle(x, y, a, b, change=False, square=False),
+            "The units are put back now. Two bugs are left: the score is the loss itself, not its change, and nothing is squared.",
+        ),
+        Mistake(
+            "only squared",
+            lambda x, y, a, b: _oracle(x, y, a, b, restored=False, change=False),
+            "Squared, and two bugs are left: the score is the loss itself, not its change, and no unit is ever put back.",
+        ),
+        Mistake(
+            "absolute value",
+            lambda x, y, a, b: _oracle(x, y, a, b, square=False).abs(),
+            "These are absolute changes of the loss; the score is their square.",
+        ),
+        Mistake(
+            "not put back",
+            lambda x, y, a, b: _oracle(x, y, a, b, restored=False),
+            "The units are removed one after the other and never put back: the last score is that of an empty layer.",
+        ),
+        Mistake(
+            "not squared",
+            lambda x, y, a, b: _oracle(x, y, a, b, square=False),
+            "Only the square is missing: a removal that lowers the loss is a change, too.",
+        ),
+        Mistake(
+            "the loss itself",
+            lambda x, y, a, b: _oracle(x, y, a, b, change=False),
+            "This squares the loss without the unit. The score is the squared *difference* from the whole network's loss.",
+        ),
+        Mistake(
+            "the only unit left",
+            lambda x, y, a, b: _oracle(x, y, a, b, only=True),
+            "Here all *other* units are removed. Remove one, keep the others.",
+        ),
+    ),
+    hints=(
+        "Begin with the line printed above: a silent unit gives 0 for every image, so what changes when it is removed?",
+        "The skeleton, with blanks:\nhidden = torch.relu(inputs @ first.T)\n"
+        "whole, changes = F.cross_entropy(hidden @ second.T, labels), []\nfor unit in range(len(first)):\n"
+        "    without = hidden.____()\n    without[:, unit] = 0\n    changes.append(____ - ____)\nreturn torch.stack(changes).____()",
+    ),
+    takeaway="The oracle asks about one removal at a time, from the whole network each time.",
+)
+
+# ---------------------------------------------------------------- 05.5
+
+
+def prune_and_recover(first: Tensor, second: Tensor, scores: Tensor, keep: int, inputs: Tensor, exam: Tensor) -> Tensor:
+    teacher_logits = torch.relu(inputs @ first.T) @ second.T
+    kept = first[scores.argsort(descending=True)[:keep]]
+    head = torch.linalg.lstsq(torch.relu(inputs @ kept.T), teacher_logits).solution
+    return torch.relu(exam @ kept.T) @ head
+
+
+def _pruned(
+    first: Tensor, second: Tensor, scores: Tensor, keep: int, inputs: Tensor, exam: Tensor, *,
+    lowest: bool = False, recover: bool = True, softened: bool = False, on_exam: bool = False, bias: bool = False,
+    mask: bool = False,
+) -> Tensor:  # fmt: skip
+    """The answer with mistakes left in it."""
+    order = scores.argsort(descending=not lowest)
+    at = (order < keep).nonzero().flatten() if mask else order[:keep]
+    if not recover:
+        return torch.relu(exam @ first[at].T) @ second[:, at].T
+
+    def hidden(x: Tensor) -> Tensor:
+        h = torch.relu(x @ first[at].T)
+        return torch.cat([h, torch.ones(len(h), 1, dtype=h.dtype)], dim=1) if bias else h
+
+    seen = exam if on_exam else inputs
+    target = torch.relu(seen @ first.T) @ second.T
+    return hidden(exam) @ torch.linalg.lstsq(hidden(seen), target.softmax(dim=1) if softened else target).solution
+
+
+def _prune_inputs(seed: int) -> Inputs:
+    g = torch.Generator().manual_seed(seed)
+    first, second = _network(g, 6, 10, 4)
+    inputs, exam = torch.randn(80, 6, generator=g), torch.randn(40, 6, generator=g)
+    scores = torch.rand(10, generator=g)
+    small = (torch.tensor([[1.0, 0.0], [1.0, 1.0]]), torch.eye(2), torch.tensor([0.1, 0.9]), 1)
+    return [
+        (*small, torch.tensor([[1.0, 0.0], [0.0, 1.0], [1.0, 1.0]]), torch.tensor([[2.0, 1.0]])),
+        (first, second, scores, 10, inputs, exam),
+        (first, second, scores, 5, inputs, exam),
+        (first, second, scores, 1, inputs, exam),
+    ]
+
+
+PRUNE = Task(
+    id="05.5",
+    title="Prune to a budget and recover",
+    kind="implement",
+    difficulty="stretch",
+    minutes=15,
+    points=3,
+    rungs=("two units, one stays, by hand", "all stay", "half of them", "one stays"),
+    inputs=_prune_inputs,
+    reference=prune_and_recover,
+    judge=lambda expected, got: close(expected, got, rtol=2e-3),
+    mistakes=(
+        Mistake(
+            "no recovery",
+            lambda *args: _pruned(*args, recover=False),
+            "The units are the right ones, and the head is the old one. Let it learn again from the whole network's logits.",
+        ),
+        Mistake(
+            "the lowest kept",
+            lambda *args: _pruned(*args, lowest=True),
+            "The units with the *lowest* scores stay here. They are the ones to remove.",
+        ),
+        Mistake(
+            "the lowest kept, no recovery",
+            lambda *args: _pruned(*args, lowest=True, recover=False),
+            "The units with the *lowest* scores stay here, and the head does not learn again.",
+        ),
+        Mistake(
+            "probabilities",
+            lambda *args: _pruned(*args, softened=True),
+            "The new head imitates the teacher's *probabilities*. A linear map by squared error wants its logits.",
+        ),
+        Mistake(
+            "recovered on the exam",
+            lambda *args: _pruned(*args, on_exam=True),
+            "The head learned from the exam's inputs. Only answer them; learn from `inputs`.",
+        ),
+        Mistake(
+            "a bias in the new head",
+            lambda *args: _pruned(*args, bias=True),
+            "The new head has a bias (a column of ones). The old one had none, and neither may this.",
+        ),
+        Mistake(
+            "argsort as a mask",
+            lambda *args: _pruned(*args, mask=True),
+            "`argsort(...) < keep` is no mask of the best units: argsort gives *positions*. Take its first `keep` entries.",
+        ),
+    ),
+    hints=(
+        "With the units chosen, what is left to learn is one linear map, from the hidden units that stay to the teacher's logits. Lesson 04 showed how to find one by formula.",
+        "The skeleton, with blanks:\nteacher_logits = torch.relu(inputs @ first.T) @ second.T\n"
+        "kept = first[scores.argsort(descending=____)[:keep]]\n"
+        "head = torch.linalg.lstsq(torch.relu(____ @ kept.T), ____).solution\nreturn torch.relu(____ @ kept.T) @ head",
+    ),
+    takeaway="Prune, then distil: the whole network is the teacher of what is left of it.",
+)
