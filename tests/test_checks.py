@@ -6,6 +6,7 @@ import dataclasses
 import json
 import os
 import random
+import signal
 import subprocess
 import sys
 import threading
@@ -268,7 +269,15 @@ def test_one_that_hangs_in_a_library_is_said_to_live_on(monkeypatch):
     assert card.state == "could not be checked" and "Restart the kernel" in card.says
 
 
-def test_the_stop_button_stops_the_function_and_is_passed_on():
+@pytest.fixture
+def interruptible():
+    """Python's own answer to an interrupt: a shell starts a job in the background with interrupts ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before or signal.default_int_handler)
+
+
+def test_the_stop_button_stops_the_function_and_is_passed_on(interruptible):
     timer = threading.Timer(0.3, _thread.interrupt_main)
     timer.start()
     with pytest.raises(KeyboardInterrupt):
