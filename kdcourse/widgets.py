@@ -262,11 +262,11 @@ def prune(model: nn.Module, rankings: Mapping[str, Mapping[str, Tensor]], part: 
         with preserved(model), torch.no_grad(), gated(model, {layer: places[layer] for layer in values}, values):
             score = float((model(part.images).argmax(dim=1) == part.labels).float().mean())
         left = [float(value.mean()) for value in values.values()]
-        names = [text(120, 64 + 18 * i, f"{n}: {len(v)} channels", "end") for i, (n, v) in enumerate(values.items())]
-        body = "".join(names) + bars(130, 51, "share that is left", left, limits=(0, 1))
-        body += bars(430, 51, f"accuracy on {len(part)} images", [score], limits=(0, 1), digits=3, colour=COLOURS[1])
+        names = [text(160, 64 + 18 * i, f"{n}: {len(v)} channels", "end") for i, (n, v) in enumerate(values.items())]
+        body = "".join(names) + bars(170, 51, "share that is left", left, limits=(0, 1))
+        body += bars(470, 51, f"accuracy on {len(part)} images", [score], limits=(0, 1), digits=3, colour=COLOURS[1])
         alt = f"Ranked by {ranking}, {100 * share:.0f} % of all channels removed: accuracy {score:.3f}."
-        return Picture(body, 690, 68 + 18 * max(2, len(left)), alt)
+        return Picture(body, 730, 68 + 18 * max(2, len(left)), alt)
 
     chosen = ipywidgets.Dropdown(options=list(rankings), description="ranking")
     share = ipywidgets.FloatSlider(value=0.3, min=0, max=1, step=0.05, description="share of channels removed")

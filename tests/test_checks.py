@@ -237,9 +237,9 @@ def _workers():
     return [thread for thread in threading.enumerate() if thread.name == calling.WORKER]
 
 
-def _wait_for(true):
-    """A thread that has done its work still needs a moment to end."""
-    until = time.monotonic() + 5
+def _wait_for(true, seconds=5):
+    """A thread that has done its work still needs a moment to end; a process needs more to begin."""
+    until = time.monotonic() + seconds
     while not true():
         assert time.monotonic() < until
         time.sleep(0.01)
@@ -471,13 +471,17 @@ def test_the_command_finds_the_exercises_folder(tmp_path, monkeypatch, capsys):
     assert "2 of 12 points" in capsys.readouterr().out
 
 
-def test_two_kernels_that_write_at_once_lose_nothing(kept):
-    code = (
-        "import sys\nfrom kdcourse.checks import _progress\n"
-        "for i in range(40):\n    _progress.update(f'0{sys.argv[1]}.{i}', lambda e: e.update(tries=e['tries'] + 1))\n"
+def test_two_kernels_that_write_at_once_lose_nothing(kept, tmp_path):
+    code = (  # both wait for a starting signal: else the first may be done before the second has imported torch
+        "import sys, time\nfrom pathlib import Path\nfrom kdcourse.checks import _progress\n"
+        "folder, n = Path(sys.argv[1]), sys.argv[2]\n(folder / f'ready{n}').touch()\n"
+        "while not (folder / 'go').exists():\n    time.sleep(0.001)\n"
+        "for i in range(40):\n    _progress.update(f'0{n}.{i}', lambda e: e.update(tries=e['tries'] + 1))\n"
         "    _progress.update('10.1', lambda e: e.update(tries=e['tries'] + 1))\n"
     )
-    writers = [subprocess.Popen([sys.executable, "-c", code, n], cwd=ROOT) for n in "12"]
+    writers = [subprocess.Popen([sys.executable, "-c", code, str(tmp_path), n], cwd=ROOT) for n in "12"]
+    _wait_for(lambda: all((tmp_path / f"ready{n}").exists() for n in "12"), seconds=120)
+    (tmp_path / "go").touch()
     assert [writer.wait(120) for writer in writers] == [0, 0]
     saved = json.loads(kept.read_text())["tasks"]
     assert len(saved) == 81 and saved["10.1"]["tries"] == 80
