@@ -2,12 +2,14 @@
 
 import ast
 import importlib
+import importlib.util
 import inspect
 import json
 import os
 import re
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -250,8 +252,32 @@ def test_a_notebook_over_its_budget_fails_the_session(tmp_path):
     nbformat.write(new_notebook(cells=[cell], metadata=kernel), tmp_path / "t.ipynb")
     (tmp_path / "conftest.py").write_text((ROOT / "conftest.py").read_text())
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:randomly", "-p", "no:cacheprovider", "--nbval", "--nbval-current-env", "t.ipynb"]  # fmt: skip
-    for seconds, code in (("60", 0), ("0.5", 1)):
+    for seconds, code in (("60", 0), ("0.01", 1)):
         environment = os.environ | {"KDCOURSE_BUDGET": seconds}
         done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
         assert done.returncode == code, done.stdout
         assert ("TOO SLOW" in done.stdout) == bool(code)
+
+
+def test_a_notebooks_seconds_are_those_of_the_reference_machine():
+    """Twice as slow a machine may take twice as long, and a notebook that does more work fails on every machine."""
+    spec = importlib.util.spec_from_file_location("budgets", ROOT / "conftest.py")
+    budgets = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(budgets)
+    item = SimpleNamespace(cell_num=0)
+
+    def run(notebook, seconds, reading):
+        report = SimpleNamespace(nodeid=f"{notebook}::Cell 0", when="call", duration=seconds, user_properties=[])
+        budgets.READINGS.clear()
+        budgets.yardstick = lambda: reading * budgets.REFERENCE
+        hook = budgets.pytest_runtest_makereport(item, None)
+        next(hook)
+        with pytest.raises(StopIteration) as done:
+            hook.send(report)
+        budgets.pytest_runtest_logreport(done.value.value)
+        return budgets.too_slow(notebook)
+
+    assert not run("notebooks/01.ipynb", 170, reading=2)
+    assert run("notebooks/02.ipynb", 190, reading=2)
+    assert run("notebooks/03.ipynb", 91, reading=0.5), "a fast machine counts as the reference"
+    assert not run("notebooks/10_.ipynb", 110, reading=1)
