@@ -242,6 +242,16 @@ def test_nothing_but_the_source_and_the_outputs_is_saved(path):
     assert "widgets" not in metadata, "a progress bar or a control left its state behind"
 
 
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
+def test_a_table_with_a_negative_bound_signs_every_bound(path):
+    """A number that turns negative on another machine would widen its column, and nbval would see another table."""
+    for cell in cells(path, "code"):
+        for output in cell.get("outputs", []):
+            bounds = re.findall(r"[\[,] ?≈ (\S+?)(?=[,\]])", "".join(output.get("data", {}).get("text/plain", [])))
+            signed = [bound[0] in "+-−" for bound in bounds]
+            assert all(signed) or not any(bound[0] in "-−" for bound in bounds), bounds
+
+
 @pytest.mark.slow
 def test_a_notebook_over_its_budget_fails_the_session(tmp_path):
     import nbformat
