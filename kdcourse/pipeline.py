@@ -100,7 +100,10 @@ class Outcome:
         return self.runs["distilled"].student
 
 
-def choose(splits: Splits, *, direction: str = "small-to-big", labels: int | None = None, seed: int = 0) -> Choice:
+def choose(
+    splits: Splits, *, direction: str = "small-to-big", labels: int | None = None, seed: int = 0,
+    lr: float | None = None, weight_decay: float | None = None,
+) -> Choice:  # fmt: skip
     """Step 1: initialise both models, train the source on the labels, and run the article's three rules of thumb.
 
     Args:
@@ -108,6 +111,7 @@ def choose(splits: Splits, *, direction: str = "small-to-big", labels: int | Non
         direction: "small-to-big" (the article's) or "big-to-small".
         labels: how many training labels may be used; None: all.
         seed: of weights, order and augmentation.
+        lr, weight_decay: of the source; ``train``'s defaults where left out.
 
     A source that the checks find shifted against the target's data is fine-tuned on the labels once more.
     """
@@ -116,7 +120,8 @@ def choose(splits: Splits, *, direction: str = "small-to-big", labels: int | Non
     known = _labelled(_with_labels(splits.train, labels, seed))
     source, target = (build("cnn", width=w, seed=seed + i) for i, w in enumerate(widths))
     rows = kd_data.tile(known, len(splits.train))  # few labels: as many steps as with all
-    run = train(source, rows, val=splits.val, epochs=SOURCE_EPOCHS, augment="flip-shift", seed=seed)
+    rates: dict[str, Any] = {"lr": lr, "weight_decay": weight_decay}
+    run = train(source, rows, val=splits.val, epochs=SOURCE_EPOCHS, augment="flip-shift", seed=seed, **rates)
     checks = [_good(source, known, splits.val, seed), _simple(source, target), _same_distribution(known, splits)]
     if not checks[2].met:
         train(source, rows, val=splits.val, epochs=REFINE_EPOCHS, lr=5e-4, augment="flip-shift", seed=seed)

@@ -5,6 +5,7 @@ A lesson shows its experiment as a function and hands it to ``experiment``, whic
 ``make experiments`` (``KDCOURSE_RECORDS=rebuild``) makes the files.
 """
 
+import base64
 import dis
 import functools
 import inspect
@@ -19,17 +20,18 @@ import time
 import tokenize
 import types
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from html import escape
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from kdcourse._arguments import fail, one_of
 from kdcourse._tables import CELL
-from kdcourse.evaluation import t_interval
+from kdcourse.evaluation import image_interval, t_interval
 
 try:
     import tomllib
@@ -39,6 +41,7 @@ except ModuleNotFoundError:  # Python 3.10
 __all__ = ["Paired", "Record", "Ruling", "claims", "experiment", "fingerprint", "folder", "paired", "rule"]
 
 VERDICTS = ("held", "failed", "unclear")
+EACH = "{}, each"  # the key of every image's answers, beside their mean
 MODES = ("read", "rebuild", "check")  # check: compare with what is recorded, write nothing
 
 
@@ -70,21 +73,43 @@ def _write(path: Path, value: Any) -> None:
 
 @dataclass(frozen=True)
 class Paired:
-    """A paired difference, seed by seed: its mean, its 95% interval over seeds (Student's t), the differences."""
+    """A paired difference, seed by seed.
+
+    Attributes:
+        difference: the mean over seeds.
+        interval: 95%, over seeds (Student's t).
+        per_seed: one difference a seed.
+        over_images: 95%, over the images that all seeds share, by bootstrap; None where each seed has its own.
+    """
 
     difference: float
     interval: tuple[float, float]
     per_seed: list[float]
+    over_images: tuple[float, float] | None = None
+
+    @property
+    def low(self) -> float:
+        """The lowest end of the intervals: above zero, the difference is resolved and positive."""
+        return min(low for low, _ in self._intervals())
+
+    @property
+    def high(self) -> float:
+        """The highest end of the intervals: below zero, the difference is resolved and negative."""
+        return max(high for _, high in self._intervals())
 
     @property
     def resolved(self) -> bool:
-        """Whether the interval leaves out zero."""
-        return not self.interval[0] <= 0 <= self.interval[1]
+        """Whether no interval holds zero."""
+        return not self.low <= 0 <= self.high
 
     def text(self, scale: float = 100, unit: str = "") -> str:
-        """The difference in points with its interval; trained numbers carry a ≈."""
-        mean, low, high = (scale * value + 0.0 for value in (self.difference, *self.interval))
-        return f"≈ {mean:+.2f}{unit} [≈ {low:+.2f}, ≈ {high:+.2f}]" + ("" if self.resolved else ", not resolved")
+        """The difference in points with its interval or intervals; trained numbers carry a ≈."""
+        ends = [f"[≈ {scale * low + 0.0:+.2f}, ≈ {scale * high + 0.0:+.2f}]" for low, high in self._intervals()]
+        shown = ends[0] if len(ends) == 1 else f"{ends[0]} seeds, {ends[1]} images"
+        return f"≈ {scale * self.difference + 0.0:+.2f}{unit} {shown}" + ("" if self.resolved else ", not resolved")
+
+    def _intervals(self) -> list[tuple[float, float]]:
+        return [interval for interval in (self.interval, self.over_images) if interval]
 
 
 def paired(ours: Sequence[float], theirs: Sequence[float]) -> Paired:
@@ -126,9 +151,27 @@ class Record:
         """The mean over seeds."""
         return statistics.fmean(self.values(key, **setting))
 
-    def paired(self, key: str, ours: Mapping[str, Any], theirs: Mapping[str, Any], *, minus: str = "") -> Paired:
-        """``key`` of ours minus ``key`` (or ``minus``) of theirs, seed by seed."""
-        return paired(self.values(key, **ours), self.values(minus or key, **theirs))
+    def each(self, key: str, **setting: Any) -> list[np.ndarray] | None:
+        """One row of zeros and ones a seed: which images were answered right. None where that was not recorded."""
+        rows = sorted(self.where(**setting), key=lambda row: row["seed"])
+        return [_unpack(row[EACH.format(key)]) for row in rows] if EACH.format(key) in rows[0] else None
+
+    def paired(
+        self, key: str, ours: Mapping[str, Any], theirs: Mapping[str, Any], *, minus: str = "",
+        of: "Record | None" = None,
+    ) -> Paired:  # fmt: skip
+        """``key`` of ours minus ``key`` (or ``minus``) of theirs, or of another record (``of``), seed by seed.
+
+        Where both hold every image's answers (to the same images with all seeds) it has an interval over images too.
+        """
+        other, minus = of or self, minus or key
+        found = paired(self.values(key, **ours), other.values(minus, **theirs))
+        one, two = self.each(key, **ours), other.each(minus, **theirs)
+        if one is None or two is None:
+            return found
+        return replace(
+            found, over_images=image_interval(np.mean([a - b for a, b in zip(one, two, strict=True)], axis=0))
+        )
 
     def best(self, key: str, by: str | Sequence[str], names: Sequence[str]) -> list[dict[str, Any]]:
         """For each value of ``by``: the setting (its ``names``) with the highest mean of ``key`` over seeds."""
@@ -156,6 +199,8 @@ def experiment(
     tolerance: Mapping[str, float] | None = None,
 ) -> Record:
     """Every setting with every seed: ``function(seed, **setting) -> dict`` of numbers, texts and lists.
+
+    A value may also be ``evaluation.right(model, test)``: its mean is recorded, and beside it every image's answer.
 
     Args:
         name: "NN_name": the lesson's number and a name; the file is notebooks/results/NN_name.json.
@@ -207,8 +252,29 @@ def _live(
 
 
 def _run(function: Callable[..., Mapping[str, Any]], setting: Mapping[str, Any]) -> dict[str, Any]:
-    seed = setting["seed"]
-    return dict(function(seed, **{name: value for name, value in setting.items() if name != "seed"}))
+    seed, found = setting["seed"], dict[str, Any]()
+    for key, value in function(seed, **{name: value for name, value in setting.items() if name != "seed"}).items():
+        if isinstance(value, torch.Tensor):
+            found |= {key: float(value.float().mean()), EACH.format(key): _pack(value)}
+        else:
+            found[key] = value
+    return found
+
+
+def _pack(values: torch.Tensor) -> str:
+    """Bits in base64, after their number: 10,000 take 1,674 characters."""
+    if values.dtype != torch.bool or values.ndim != 1:
+        got = f"{values.dtype} of shape {tuple(values.shape)}"
+        raise fail(
+            "a returned tensor", "be a row of bool, right or wrong", got, "Return evaluation.right(…), or floats."
+        )
+    return f"{len(values)}:{base64.b64encode(np.packbits(values.numpy()).tobytes()).decode()}"
+
+
+def _unpack(text: str) -> np.ndarray:
+    number, bits = text.split(":")
+    found = np.unpackbits(np.frombuffer(base64.b64decode(bits), np.uint8), count=int(number))
+    return found.astype(float)
 
 
 def _rebuild(

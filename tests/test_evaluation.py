@@ -137,6 +137,25 @@ def test_compare_with_one_seed_bootstraps_the_images():
     assert str(same).endswith("; not resolved")
 
 
+def test_the_interval_over_images_is_the_bootstraps():
+    values = np.random.default_rng(1).integers(-5, 6, 3000) / 5
+    options = {"n_resamples": 4000, "batch": 100, "method": "percentile"}
+    slow = stats.bootstrap((values,), np.mean, rng=np.random.default_rng(0), **options).confidence_interval
+    assert kd.evaluation.image_interval(values) == pytest.approx((slow.low, slow.high), abs=0.002)
+    assert kd.evaluation.image_interval(values) != kd.evaluation.image_interval(values, seed=1)
+    assert kd.evaluation.image_interval([0.25] * 50) == (0.25, 0.25)
+
+
+def test_right_says_of_each_labelled_image_whether_it_is_answered_right():
+    model, x, y, _ = fixed()
+    y = y.clone()
+    y[::3] = kd.data.NO_LABEL
+    found = kd.evaluation.right(model, (x, y))
+    expected = [bool(z.argmax() == label) for z, label in zip(model.logits, y, strict=True) if label != -100]
+    assert found.tolist() == expected
+    assert float(found.float().mean()) == evaluation.accuracy(model, (x, y))
+
+
 def test_errors():
     model, x, y, _ = fixed()
     cases = [

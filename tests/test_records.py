@@ -3,6 +3,7 @@
 import json
 
 import pytest
+import torch
 
 import kdcourse as kd
 from kdcourse import records
@@ -157,6 +158,65 @@ def test_values_means_and_paired_differences_go_by_seed():
     assert paired.text() == "≈ +25.00 [≈ -165.59, ≈ +215.59], not resolved"
     with pytest.raises(ValueError, match="setting must be one of 01_t's; got .*'z'.*A row has: arm, seed, v"):
         record.where(arm="z")
+
+
+def answered(seed, skill):
+    """Of 1,000 questions the first 10 * skill are answered right, and with an odd seed ten more."""
+    return {"test": torch.arange(1000) < 10 * skill + 10 * (seed % 2)}
+
+
+def test_every_images_answer_is_recorded_beside_the_mean(place, monkeypatch):
+    monkeypatch.setenv("KDCOURSE_RECORDS", "rebuild")
+    settings, seeds = [{"skill": 60}, {"skill": 61}, {"skill": 80}], [0, 1, 2, 3]
+    record = records.experiment("01_answers", answered, settings=settings, seeds=seeds)
+    assert record.values("test", skill=60) == pytest.approx([0.6, 0.61, 0.6, 0.61])
+    again = json.loads((place / "results/01_answers.json").read_text())["rows"]
+    record = records.Record("01_answers", again[::-1], 1.0, {})
+    each = record.each("test", skill=60)
+    assert [int(row.sum()) for row in each] == [600, 610, 600, 610], "seed by seed, however the rows lie"
+    assert each[1][:610].all()
+    assert len(each[1]) == 1000
+    assert record.each("skill") is None
+
+
+def test_a_difference_of_recorded_answers_has_two_intervals(place, monkeypatch):
+    monkeypatch.setenv("KDCOURSE_RECORDS", "rebuild")
+    settings, seeds = [{"skill": 60}, {"skill": 61}, {"skill": 80}], [0, 1, 2, 3]
+    record = records.experiment("01_answers", answered, settings=settings, seeds=seeds)
+    far = record.paired("test", {"skill": 80}, {"skill": 60})
+    error = 1.96 * (0.2 * 0.8 / 1000) ** 0.5
+    assert far.interval == pytest.approx((0.2, 0.2)), "the seeds' luck is shared, and cancels"
+    assert far.over_images == pytest.approx((0.2 - error, 0.2 + error), abs=0.004)
+    assert (far.low, far.high) == far.over_images
+    assert far.resolved
+    assert far.text().startswith("≈ +20.00 [≈ +20.00, ≈ +20.00] seeds, [≈ +17.")
+    near = record.paired("test", {"skill": 61}, {"skill": 60})
+    assert near.low > 0, "each of the two alone leaves out zero"
+    few = records.Record("01_few", [row for row in record.rows if row["seed"] < 2], 1.0, {})
+    half = [records.Record("01_half", [{**r, "skill": 1} for r in rows], 1.0, {}) for rows in (few.where(skill=61), few.where(skill=60))]  # fmt: skip
+    assert half[0].paired("test", {"skill": 1}, {"skill": 1}, of=half[1]).difference == pytest.approx(0.01)
+
+
+def test_a_difference_is_resolved_only_where_both_intervals_leave_out_zero():
+    for over_seeds, over_images, resolved in [
+        ((1, 2), (1, 3), True),
+        ((1, 2), (-1, 3), False),
+        ((-1, 2), (1, 3), False),
+    ]:
+        found = records.Paired(1.5, over_seeds, [1, 2], over_images)
+        assert found.resolved == resolved
+        assert found.text().endswith("not resolved") != resolved
+    assert (found.low, found.high) == (-1, 3)
+
+
+def test_only_right_or_wrong_can_be_recorded_image_by_image(place, monkeypatch):
+    monkeypatch.setenv("KDCOURSE_RECORDS", "rebuild")
+    with pytest.raises(ValueError, match=r"be a row of bool, right or wrong; got torch.float32 of shape \(2, 3\)"):
+        records.experiment("01_wrong", unfit, settings=[{}], seeds=[0])
+
+
+def unfit(seed):
+    return {"test": torch.zeros(2, 3)}
 
 
 def test_best_takes_the_highest_mean_of_each_group():

@@ -100,18 +100,17 @@ def colab(file: str) -> str:
 
 def transfer_table() -> str:
     """What generated images are worth, from lesson 02's recorded experiment: mean test accuracy over its seeds."""
-    from kdcourse.records import paired
+    from kdcourse.records import Record
 
-    rows = json.loads((ROOT / "notebooks/results/02_transfer.json").read_text())["rows"]
-    found: dict[tuple[str, str | None], list[float]] = {}
-    for row in sorted(rows, key=lambda row: int(row["seed"])):
-        found.setdefault((row["images"], row["augment"]), []).append(100 * row["test"])
+    saved = json.loads((ROOT / "notebooks/results/02_transfer.json").read_text(encoding="utf-8"))
+    record = Record(saved["name"], saved["rows"], saved["seconds"], saved["versions"])
     lines = ["| the only images that the target sees | with augmentation | without |", "|---|---|---|"]
     for name in ("real", "mixed", "generated", "noise"):
-        cells = [found[name, augment] for augment in ("flip-shift", None)]
+        cells = [[100 * v for v in record.values("test", images=name, augment=a)] for a in ("flip-shift", None)]
         shown = [f"{sum(v) / len(v):.1f} ({min(v):.1f} to {max(v):.1f})" for v in cells]
         lines.append(f"| 1,000 {name} | {shown[0]} | {shown[1]} |")
-    against = [paired(found["generated", a], found["real", a]).text(1).replace("≈ ", "") for a in ("flip-shift", None)]
+    kinds = [[{"images": i, "augment": a} for i in ("generated", "real")] for a in ("flip-shift", None)]
+    against = [record.paired("test", *pair).text().replace("≈ ", "") for pair in kinds]
     lines.append(f"| generated − real, points | {against[0]} | {against[1]} |")
     return "\n".join(lines)
 
