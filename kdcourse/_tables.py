@@ -1,5 +1,6 @@
 """A small table that prints in a terminal and shows as HTML in a notebook."""
 
+import re
 from collections.abc import Sequence
 from html import escape
 from typing import Any
@@ -7,6 +8,13 @@ from typing import Any
 __all__ = ["Table"]
 
 CELL = "padding:2px 10px;border-bottom:1px solid var(--jp-border-color2,#ccc);color:var(--jp-ui-font-color1,inherit)"
+
+INTERVAL = re.compile(r"\[[^\]]*\](?: \w+)?|not resolved")  # "[-1.2, +0.3] seeds" stays on one line
+
+
+def _unbroken(text: str) -> str:
+    """The text as HTML, with line breaks beside intervals but never inside one."""
+    return INTERVAL.sub(r'<span style="white-space:nowrap">\g<0></span>', escape(text))
 
 
 class Table:
@@ -40,7 +48,7 @@ class Table:
     def _repr_html_(self) -> str:
         head = "".join(f'<th scope="col" style="text-align:left;{CELL}">{escape(c)}</th>' for c in self.columns)
         body = "".join(
-            "<tr>" + "".join(f'<td style="text-align:left;{CELL}">{escape(c)}</td>' for c in row) + "</tr>"
+            "<tr>" + "".join(f'<td style="text-align:left;{CELL}">{_unbroken(c)}</td>' for c in row) + "</tr>"
             for row in self._cells()
         )
         caption = f'<caption style="text-align:left;{CELL}">{escape(self.title)}</caption>' if self.title else ""

@@ -1,6 +1,7 @@
 """Recorded experiments and rulings: rows are rebuilt, read, refused where stale, and compared with a live row."""
 
 import json
+import re
 
 import pytest
 import torch
@@ -207,6 +208,16 @@ def test_a_difference_is_resolved_only_where_both_intervals_leave_out_zero():
         assert found.resolved == resolved
         assert found.text().endswith("not resolved") != resolved
     assert (found.low, found.high) == (-1, 3)
+
+
+def test_a_tables_lines_break_beside_an_interval_not_inside():
+    shown = kd.plots.Table(["<arm>", "points"], [["x", "+1 [+0, +2] seeds, [-1, +3] images, not resolved"]])
+    whole = [
+        re.sub(r"<[^>]*>", "", part) for part in re.findall(r"<span[^>]*nowrap[^>]*>.*?</span>", shown._repr_html_())
+    ]
+    assert whole == ["[+0, +2] seeds", "[-1, +3] images", "not resolved"]
+    assert "&lt;arm&gt;" in shown._repr_html_()
+    assert "<span" not in str(shown)
 
 
 def test_only_right_or_wrong_can_be_recorded_image_by_image(place, monkeypatch):
