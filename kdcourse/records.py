@@ -145,7 +145,10 @@ class Record:
 
     def values(self, key: str, **setting: Any) -> list[Any]:
         """``key`` of the rows that have these values, seed by seed."""
-        return [row[key] for row in sorted(self.where(**setting), key=lambda row: row["seed"])]
+        return [row[key] for row in self._by_seed(**setting)]
+
+    def _by_seed(self, **setting: Any) -> list[dict[str, Any]]:
+        return sorted(self.where(**setting), key=lambda row: row["seed"])
 
     def mean(self, key: str, **setting: Any) -> float:
         """The mean over seeds."""
@@ -153,7 +156,7 @@ class Record:
 
     def each(self, key: str, **setting: Any) -> list[np.ndarray] | None:
         """One row of zeros and ones a seed: which images were answered right. None where that was not recorded."""
-        rows = sorted(self.where(**setting), key=lambda row: row["seed"])
+        rows = self._by_seed(**setting)
         return [_unpack(row[EACH.format(key)]) for row in rows] if EACH.format(key) in rows[0] else None
 
     def paired(
