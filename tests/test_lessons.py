@@ -191,6 +191,7 @@ def test_links_go_to_the_first_use_and_stay_out_of_code_headings_and_answers():
     )
     assert texts[0].endswith("two [teachers](../docs/glossary.md#teacher), a teacher.")
     assert texts[1] == "<details>logits</details> [Logits](../docs/glossary.md#logits)"
+    assert linked(["Student's t, by Gosset"]) == ["Student's t, by Gosset"], "he is not the one who learns"
     assert linked(texts) == texts
     assert pattern("soft targets").search("soft\ntargets")
     assert not pattern("teacher").search("teacherless")
