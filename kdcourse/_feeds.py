@@ -11,7 +11,8 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
 from kdcourse._arguments import fail
-from kdcourse.data import NO_LABEL, Part, Splits, _pair_to_part, batch_sizes, batches, take
+from kdcourse.data import NO_LABEL, Part, Splits, batch_sizes, batches, take
+from kdcourse.data.part import as_part
 from kdcourse.losses import Side
 from kdcourse.models import Capture
 
@@ -148,7 +149,7 @@ def open_feed(
     if isinstance(data, Part) or (isinstance(data, (tuple, list)) and len(data) == 2 and isinstance(data[0], Tensor)):
         if unpack is not None:
             raise fail("unpack", "be left out for tensors: they are no batches", "a function", "Remove the argument.")
-        part = _pair_to_part(data)
+        part = as_part(data)
         if len(part) == 0:
             raise fail("data", "hold at least one example", 0, "Check the split.")
         return TensorFeed(part, batch_size, device, augment)

@@ -43,7 +43,7 @@ def test_a_damaged_bundle_is_refused(tmp_path, monkeypatch):
     shutil.copytree(data.ASSETS / "fashion-mnist", tmp_path / "fashion-mnist")
     file = tmp_path / "fashion-mnist" / "t10k-labels-idx1-ubyte.gz"
     file.write_bytes(file.read_bytes()[:-1] + b"x")
-    monkeypatch.setattr(data, "ASSETS", tmp_path)
+    monkeypatch.setattr(data.loading, "ASSETS", tmp_path)
     with pytest.raises(ValueError, match=r"t10k-labels-idx1-ubyte.gz must have SHA-256 .*Install kdcourse again"):
         kd.load()
 
@@ -56,7 +56,7 @@ def test_the_bundle_is_rebuilt_byte_for_byte(official, tmp_path):
 
 
 def test_the_build_script_refuses_other_files(tmp_path):
-    for name in data.IDX_FILES:
+    for name in data.loading.IDX_FILES:
         with gzip.open(tmp_path / f"{name}.gz", "wb") as file:
             file.write(b"\0\0\x08\x01\0\0\0\1x")
     command = [sys.executable, ROOT / "tools/build_bundle.py", tmp_path, "--out", tmp_path / "out"]
@@ -70,7 +70,7 @@ def write_idx(folder, packed, below=""):
     rng = np.random.default_rng(0)
     (folder / below).mkdir(parents=True, exist_ok=True)
     arrays = []
-    for i, name in enumerate(data.IDX_FILES):
+    for i, name in enumerate(data.loading.IDX_FILES):
         n = 6 if i < 2 else 3
         array = rng.integers(0, 255 if i % 2 == 0 else 10, (n, 28, 28) if i % 2 == 0 else (n,), dtype=np.uint8)
         raw = bytes([0, 0, 8, array.ndim]) + b"".join(s.to_bytes(4, "big") for s in array.shape) + array.tobytes()

@@ -1,0 +1,170 @@
+"""What a loss is: terms by name that add and scale, with the student's output first.
+
+``number * loss`` and ``loss + loss`` give a ``Loss`` again; a plain callable in a sum is wrapped under its name.
+"""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from kdcourse._arguments import fail
+
+__all__ = ["Loss", "Plain", "Side", "Step", "Weighted", "as_loss"]
+
+RESERVED = ("loss", "grad_norm", "lr", "seconds")  # what a history says besides the terms
+
+
+@dataclass
+class Side:
+    """One model's share of a step: its logits, the captured features by layer, and the model itself."""
+
+    logits: Any
+    features: Mapping[str, Tensor] = field(default_factory=dict)
+    module: nn.Module | None = None
+
+
+@dataclass
+class Step:
+    """What a loss may look at: inputs, labels (None where there are none), student, teacher (None without one)."""
+
+    inputs: Any
+    labels: Any
+    student: Side
+    teacher: Side | None
+
+
+class Loss(nn.Module):
+    """A loss with a name. Subclasses give ``terms(step)``; ``prepare`` is for those with parts of their own.
+
+    Attributes:
+        name: the term's name in a run's history.
+        needs_teacher, needs_labels: whether it needs a teacher, the labels.
+        reads_logits: whether it reads the teacher's logits (a hint reads features only).
+        student_layers, teacher_layers: names from ``named_modules()`` that it looks at; ``"name:in"`` enters a layer.
+    """
+
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        self.name = name
+        self.needs_teacher = self.needs_labels = False
+        self.reads_logits = True
+        self.student_layers: tuple[str, ...] = ()
+        self.teacher_layers: tuple[str, ...] = ()
+
+    @property
+    def parts(self) -> list[tuple[float, "Loss"]]:
+        """(weight, loss) pairs: itself once, or what a sum was made of."""
+        return [(1.0, self)]
+
+    def prepare(self, student: nn.Module, teacher: nn.Module | None, inputs: Any) -> None:
+        """Build what depends on real shapes. Called once, in eval mode, without gradients."""
+
+    def terms(self, step: Step) -> dict[str, Tensor]:
+        """The loss of one batch, by name, unweighted."""
+        raise NotImplementedError(f"{type(self).__name__} must define terms(step) -> dict of scalars")
+
+    def forward(self, student_logits: Any, teacher_logits: Any = None, labels: Any = None) -> Tensor:
+        """The scalar for plain logits; a loss that looks inside the models says that it needs ``distill``."""
+        if self.student_layers or self.teacher_layers:
+            layers = ", ".join(self.student_layers + self.teacher_layers)
+            inside = [part.name for _, part in self.parts if part.student_layers or part.teacher_layers]
+            raise TypeError(f"{', '.join(inside)} looks inside the models ({layers}) and needs distill(..., loss=...).")
+        if self.needs_teacher and teacher_logits is None:
+            raise fail("teacher_logits", f"be given: {self.name} compares with the teacher", None, "Pass them second.")
+        if self.needs_labels and labels is None:
+            raise fail("labels", f"be given: {self.name} needs them", None, "Pass them third.")
+        teacher = None if teacher_logits is None else Side(teacher_logits)
+        return self.total(Step(None, labels, Side(student_logits), teacher))[0]
+
+    def total(self, step: Step) -> tuple[Tensor, dict[str, Tensor]]:
+        """The weighted sum of all terms, and each term by name, unweighted."""
+        named: dict[str, Tensor] = {}
+        weighted: list[Tensor] = []
+        for weight, part in self.parts:
+            for name, value in part.terms(step).items():
+                named[_free_name(name, {*RESERVED, *named})] = value
+                weighted.append(weight * value)
+        return torch.stack([w.reshape(()) for w in weighted]).sum() if len(weighted) > 1 else weighted[0], named
+
+    def __add__(self, other: Any) -> "Loss":
+        if isinstance(other, (int, float)) and other == 0:  # sum() starts from 0
+            return self
+        return Weighted([*self.parts, *as_loss(other).parts])
+
+    def __radd__(self, other: Any) -> "Loss":
+        return self if isinstance(other, (int, float)) and other == 0 else as_loss(other) + self
+
+    def __mul__(self, weight: float) -> "Loss":
+        if not isinstance(weight, (int, float)) or not math.isfinite(weight):
+            raise fail("a loss's weight", "be a finite number", weight, "Write 0.5 * loss.", TypeError)
+        return Weighted([(weight * w, part) for w, part in self.parts])
+
+    __rmul__ = __mul__
+
+
+def _free_name(name: str, taken: set[str]) -> str:
+    if name not in taken:
+        return name
+    return next(f"{name}_{i}" for i in range(2, len(taken) + 3) if f"{name}_{i}" not in taken)
+
+
+class Weighted(Loss):
+    """A weighted sum of losses: what ``0.9 * a + 0.1 * b`` gives. The same loss may stand in it twice."""
+
+    def __init__(self, parts: Sequence[tuple[float, Loss]]) -> None:
+        super().__init__(" + ".join(loss.name for _, loss in parts))
+        self.weights = [float(weight) for weight, _ in parts]
+        self.losses = nn.ModuleList(loss for _, loss in parts)
+        self.needs_teacher = any(loss.needs_teacher for _, loss in parts)
+        self.needs_labels = any(loss.needs_labels for _, loss in parts)
+        self.reads_logits = any(loss.needs_teacher and loss.reads_logits for _, loss in parts)
+        self.student_layers = tuple(dict.fromkeys(n for _, loss in parts for n in loss.student_layers))
+        self.teacher_layers = tuple(dict.fromkeys(n for _, loss in parts for n in loss.teacher_layers))
+
+    @property
+    def parts(self) -> list[tuple[float, Loss]]:
+        return [(w, loss) for w, loss in zip(self.weights, self.losses, strict=True) if isinstance(loss, Loss)]
+
+    def prepare(self, student: nn.Module, teacher: nn.Module | None, inputs: Any) -> None:
+        for loss in dict.fromkeys(loss for _, loss in self.parts):
+            loss.prepare(student, teacher, inputs)
+
+    def terms(self, step: Step) -> dict[str, Tensor]:
+        return self.total(step)[1]
+
+
+class Plain(Loss):
+    """Any callable ``(student_logits, teacher_logits, labels) -> scalar``, under its own name."""
+
+    def __init__(self, function: Callable[..., Tensor], name: str | None = None) -> None:
+        own = getattr(function, "__name__", type(function).__name__)
+        super().__init__(name or ("custom" if own == "<lambda>" else own))
+        self.function = function
+        self.needs_teacher = True
+
+    def terms(self, step: Step) -> dict[str, Tensor]:
+        value = self.function(step.student.logits, step.teacher and step.teacher.logits, step.labels)
+        if not isinstance(value, Tensor) or value.numel() != 1:
+            shown = tuple(value.shape) if isinstance(value, Tensor) else type(value).__name__
+            raise fail(f"the loss {self.name}", "return a scalar tensor", shown, "Reduce it with .mean().", TypeError)
+        return {self.name: value}
+
+
+def as_loss(loss: Any) -> Loss:
+    """A ``Loss`` as it is; a plain callable wrapped under its ``__name__``."""
+    if isinstance(loss, Loss):
+        return loss
+    if not callable(loss):
+        rule = "be a Loss or a callable (student_logits, teacher_logits, labels) -> scalar"
+        raise fail("loss", rule, loss, "Write kd.losses.SoftTargets(), say.", TypeError)
+    return Plain(loss)
+
+
+def _teacher(step: Step, name: str) -> Side:
+    if step.teacher is None:
+        raise fail(f"the loss {name}", "have a teacher", None, "Use distill(teacher, student, ...).")
+    return step.teacher
