@@ -5,6 +5,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
 from kdcourse import data, evaluation, export, losses, models, synthesis, taylor, training
+from kdcourse._interrupts import Interrupted
 from kdcourse.data import load, split
 from kdcourse.evaluation import evaluate
 from kdcourse.export import load_frozen, load_teacher, save_frozen
@@ -21,7 +22,7 @@ except PackageNotFoundError:  # a source tree that was never installed
     __version__ = "0+unknown"
 
 __all__ = [
-    "build", "checks", "data", "distill", "evaluate", "evaluation", "export", "load", "load_frozen", "load_teacher",
+    "Interrupted", "build", "checks", "data", "distill", "evaluate", "evaluation", "export", "load", "load_frozen", "load_teacher",
     "losses", "models", "pipeline", "plots", "records", "save_frozen", "split", "synthesis", "synthesise", "taylor",
     "train", "training", "widgets",
 ]  # fmt: skip
