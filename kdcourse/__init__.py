@@ -22,7 +22,8 @@ except PackageNotFoundError:  # a source tree that was never installed
     __version__ = "0+unknown"
 
 __all__ = [
-    "Interrupted", "build", "checks", "data", "distill", "evaluate", "evaluation", "export", "load", "load_frozen", "load_teacher",
+    "Interrupted", "build", "checks", "data", "distill", "evaluate", "evaluation", "export", "load", "load_frozen",
+    "load_teacher",
     "losses", "models", "pipeline", "plots", "records", "save_frozen", "split", "synthesis", "synthesise", "taylor",
     "train", "training", "widgets",
 ]  # fmt: skip
