@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from kdcourse import data, evaluation, export, losses, models, synthesis, taylor, training
 from kdcourse._interrupts import Interrupted
 from kdcourse.data import load, split
-from kdcourse.evaluation import evaluate
+from kdcourse.evaluation import evaluate, predict
 from kdcourse.export import load_frozen, load_teacher, save_frozen
 from kdcourse.models import build
 from kdcourse.synthesis import synthesise
@@ -23,14 +23,13 @@ except PackageNotFoundError:  # a source tree that was never installed
 
 __all__ = [
     "Interrupted", "build", "checks", "data", "distill", "evaluate", "evaluation", "export", "load", "load_frozen",
-    "load_teacher",
-    "losses", "models", "pipeline", "plots", "records", "save_frozen", "split", "synthesis", "synthesise", "taylor",
-    "train", "training", "widgets",
+    "load_teacher", "losses", "models", "pipeline", "plots", "predict", "records", "save_frozen", "split", "synthesis",
+    "synthesise", "taylor", "train", "training", "widgets",
 ]  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:
     """Rooms that cost an import of their own load when they are first used."""
-    if name in ("checks", "pipeline", "plots", "records", "widgets"):
+    if name in ("checks", "pipeline", "plots", "predict", "records", "widgets"):
         return import_module(f"kdcourse.{name}")
     raise AttributeError(f"module 'kdcourse' has no attribute {name!r}")

@@ -1,44 +1,56 @@
-"""What a run eats: batches from tensors or anyone's loader, and the teacher's answers, cached where they can be."""
+"""What a run eats: batches from tensors or anyone's loader, the same rules for all of them."""
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import warnings
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader, Dataset, IterableDataset
 
 from kdcourse._arguments import fail
-from kdcourse.data import NO_LABEL, Part, Splits, batch_sizes, batches, take
-from kdcourse.data.part import as_part
-from kdcourse.losses import Side
-from kdcourse.models import Capture
+from kdcourse._targets import check_range, class_dim, fitted
+from kdcourse.data import NO_LABEL, Part, Splits, as_part, batch_sizes, batches, is_pair, take, tidy
 
 Forward = Callable[[nn.Module, Any], Any]
-MB = 2**20
 
 
 @dataclass
 class Batch:
-    """Inputs, labels (or None), and the positions in the part where the data are tensors."""
+    """Inputs, labels (or None), the teacher's recorded logits (or None), and positions where the data are tensors."""
 
     inputs: Any
     labels: Any
     positions: Tensor | None = None
+    soft: Tensor | None = None
 
     @property
     def size(self) -> int:
-        """Number of examples."""
-        inputs = self.inputs
-        while not isinstance(inputs, Tensor) and isinstance(inputs, (Mapping, tuple, list)):
-            inputs = next(iter(inputs.values())) if isinstance(inputs, Mapping) else inputs[0]
-        return len(inputs)
+        """Number of examples: of labels where there are any, else of the first tensor among the inputs; 0: unknown."""
+        return _count(self.labels) or _count(self.inputs)
+
+
+def _count(value: Any) -> int:
+    if isinstance(value, Tensor):
+        return len(value) if value.ndim else 0
+    if isinstance(value, torch.nn.utils.rnn.PackedSequence):
+        return int(value.batch_sizes[0])
+    if isinstance(value, Mapping):
+        value = list(value.values())
+    if isinstance(value, (tuple, list)):
+        return next((n for n in map(_count, value) if n), 0)
+    return 0
 
 
 def call(model: nn.Module, inputs: Any) -> Any:
-    """The default ``forward``: the model on the inputs."""
+    """The default ``forward``: the model on the inputs, floats in the precision that its first weights have."""
+    if isinstance(inputs, Tensor) and inputs.is_floating_point():
+        first = next((p for p in model.parameters() if p.is_floating_point()), None)
+        if first is not None and first.dtype != inputs.dtype and not torch.is_autocast_enabled(inputs.device.type):
+            inputs = inputs.to(first.dtype)
     return model(inputs)
 
 
@@ -50,15 +62,40 @@ def progress_bar(show: bool, **options: Any) -> Any:
     return tqdm(leave=False, unit="step", disable=silent, **options)
 
 
+def rebuilt(value: Any, items: list[Any]) -> Any:
+    """A tuple, list or NamedTuple of the kind of ``value``."""
+    return type(value)(*items) if hasattr(value, "_fields") else type(value)(items)
+
+
 def move(value: Any, device: torch.device) -> Any:
-    """A tensor, dict or sequence of tensors on ``device``; anything else as it is."""
+    """A tensor, anything with ``.to``, a dict or sequence of such on ``device``; anything else as it is."""
     if isinstance(value, Tensor):
         return value.to(device, non_blocking=True)
+    if hasattr(value, "to") and not isinstance(value, (Mapping, type)):  # packed sequences, graphs, one's own objects
+        return value.to(device)
     if isinstance(value, Mapping):
         return {key: move(item, device) for key, item in value.items()}
     if isinstance(value, (tuple, list)):
-        return type(value)(move(item, device) for item in value)
+        return rebuilt(value, [move(item, device) for item in value])
     return value
+
+
+def joined(one: Any, other: Any) -> Any:
+    """Two batches' values as one along the first dimension; raises TypeError where they cannot be."""
+    if isinstance(one, Tensor) and isinstance(other, Tensor):
+        return torch.cat([one, other])
+    if one is None and other is None:
+        return None
+    if type(one) is type(other) and isinstance(one, Mapping) and one.keys() == other.keys():
+        return {key: joined(one[key], other[key]) for key in one}
+    if type(one) is type(other) and isinstance(one, (tuple, list)) and not isinstance(one, str):
+        if isinstance(one, torch.nn.utils.rnn.PackedSequence):
+            raise TypeError("packed sequences cannot be joined")
+        if all(not isinstance(v, (Tensor, Mapping, tuple, list)) for v in [*one, *other]):
+            return [*one, *other]  # a list of texts, say
+        if len(one) == len(other):
+            return rebuilt(one, [joined(a, b) for a, b in zip(one, other, strict=True)])
+    raise TypeError(f"{type(one).__name__} and {type(other).__name__} cannot be joined")
 
 
 def autocast(device: torch.device, precision: str) -> AbstractContextManager[Any]:
@@ -78,174 +115,235 @@ def labelled(labels: Any) -> bool:
 class TensorFeed:
     """A part on the device, cut into batches there: no worker processes, no copies batch by batch."""
 
+    kind = "unread"
+
     def __init__(
         self, part: Part, batch_size: int, device: torch.device, augment: Callable[[Tensor], Tensor] | None = None
     ) -> None:
-        self.part = Part(move(part.images, device), move(part.labels, device), part.indices)
-        self.batch_size, self.augment = batch_size, augment
+        soft = None if part.soft is None else move(part.soft, device)
+        self.part = Part(move(part.images, device), move(part.labels, device), part.indices, soft=soft)
+        self.batch_size, self.augment, self.device = batch_size, augment, device
         self.steps: int | None = len(batch_sizes(len(part), batch_size))
         self.labels = self.part.labels
 
+    def read_as(self, kind: str, outputs: Any) -> None:
+        """Fix what the labels mean, from the outputs for the first batch: converted and checked once, here."""
+        self.kind = kind
+        self.labels = self.part.labels = _checked(self.labels, kind, outputs)
+
+    def sample(self, *, augmented: bool = True) -> Batch:
+        """The first batch, as a step sees it or as it lies there."""
+        at = torch.arange(batch_sizes(len(self.part), self.batch_size)[0], device=self.device)
+        inputs = self.part.images[at]
+        inputs = self.augment(inputs) if self.augment and augmented else inputs
+        return Batch(inputs, take(self.labels, at), at, take(self.part.soft, at))
+
     def epoch(self, *, shuffle: bool) -> Iterator[Batch]:
-        """One pass; the order is ``torch.randperm`` from torch's own generator where ``shuffle``."""
-        for at in batches(self.part, self.batch_size, shuffle=shuffle):
+        """One pass; the order is ``torch.randperm`` from torch's own CPU generator where ``shuffle``.
+
+        The order goes to the device once, not batch by batch.
+        """
+        order = torch.cat(list(batches(self.part, self.batch_size, shuffle=shuffle))).to(self.device)
+        for at in torch.split(order, batch_sizes(len(self.part), self.batch_size)):
             inputs = self.part.images[at]
-            yield Batch(self.augment(inputs) if self.augment else inputs, take(self.labels, at), at)
+            inputs = self.augment(inputs) if self.augment else inputs
+            yield Batch(inputs, take(self.labels, at), at, take(self.part.soft, at))
 
 
 class LoaderFeed:
     """Anyone's loader, read afresh every epoch; ``unpack`` turns its batches into (inputs, labels)."""
 
     part = None
+    kind = "unread"
 
     def __init__(
         self, loader: Any, device: torch.device, unpack: Callable[[Any], Any] | None = None,
-        augment: Callable[[Tensor], Tensor] | None = None, scan: bool = False,
+        augment: Callable[[Tensor], Tensor] | None = None, scan: bool = False, name: str = "data",
+        triples: bool = False,
     ) -> None:  # fmt: skip
         if isinstance(loader, Iterator):
             raise fail(
-                "data", "be readable more than once", "an iterator", "Pass the DataLoader itself, not iter() of it."
+                name, "be readable more than once", "an iterator", "Pass the DataLoader itself, not iter() of it."
             )
-        self.loader, self.device, self.unpack, self.augment = loader, device, unpack or _unpack, augment
-        self.steps = len(loader) if hasattr(loader, "__len__") else None
-        first = next(self.epoch(shuffle=False), None)
+        self.loader, self.device, self.unpack, self.augment = (
+            loader,
+            device,
+            unpack or (_triple if triples else _unpack),
+            augment,
+        )
+        self.name, self.outputs = name, None
+        self.steps = length(loader)
+        _warn_of_workers(loader)
+        first = next(self._batches(), None)
         if first is None:
-            raise fail("data", "yield at least one batch", "an empty loader", "Check the data set behind it.")
+            raise fail(name, "yield at least one batch", "an empty loader", "Check the data set behind it.")
+        self.first = first
         self.labels = first.labels
-        if scan:  # whether validation data are labelled is no matter of their first batch
-            labels = [batch.labels for batch in self.epoch(shuffle=False)]
-            self.labels = next((value for value in labels if labelled(value)), first.labels)
+        if scan and not labelled(first.labels):  # whether data are labelled is no matter of their first batch
+            self.labels = next((b.labels for b in self._batches() if labelled(b.labels)), first.labels)
+
+    def read_as(self, kind: str, outputs: Any) -> None:
+        """Fix what the labels mean; each batch is converted and checked as it comes, before it moves to the device."""
+        self.kind, self.outputs = kind, outputs
+        self.labels = _checked(self.labels, kind, outputs)
+
+    def sample(self, *, augmented: bool = True) -> Batch:
+        """The first batch that was read, as a step sees it or as the loader gave it; both on the device."""
+        return self._ready(self.first, augmented)
 
     def epoch(self, *, shuffle: bool) -> Iterator[Batch]:
-        """One pass in the loader's own order."""
-        for batch in self.loader:
+        """One pass in the loader's own order. A last batch of one joins the batch before it."""
+        for batch in _without_a_last_one(self._batches(), self.steps):
+            yield self._ready(batch, True)
+
+    def _ready(self, batch: Batch, augmented: bool) -> Batch:
+        labels = _checked(batch.labels, self.kind, self.outputs)
+        inputs, labels, soft = (move(value, self.device) for value in (batch.inputs, labels, batch.soft))
+        return Batch(self.augment(inputs) if self.augment and augmented else inputs, labels, soft=soft)
+
+    def _batches(self) -> Iterator[Batch]:
+        iterator = iter(_understood(self.loader, self.name))
+        for batch in iterator:
             unpacked = self.unpack(batch)
-            if not isinstance(unpacked, (tuple, list)) or len(unpacked) != 2:
+            if not isinstance(unpacked, (tuple, list)) or len(unpacked) != (3 if self.unpack is _triple else 2):
                 raise fail(
                     "unpack", "return a pair (inputs, labels)", type(unpacked).__name__, "Return (x, None) for none."
                 )
-            inputs, labels = (move(value, self.device) for value in unpacked)
-            yield Batch(self.augment(inputs) if self.augment else inputs, labels)
+            inputs, labels, *soft = unpacked
+            yield Batch(inputs, tidy(labels), soft=soft[0] if soft else None)
 
 
 Feed = TensorFeed | LoaderFeed
+
+
+def _checked(labels: Any, kind: str, outputs: Any) -> Any:
+    """Labels as their kind wants them, class numbers in [0, C) or -100."""
+    if labels is None or kind in ("unread", "none", "heads"):
+        return labels
+    labels = fitted(labels, kind)
+    if kind == "classes":
+        check_range(labels, outputs.shape[1])
+    if kind == "dense":
+        check_range(labels, outputs.shape[class_dim(outputs, labels)])
+    if kind == "binary":
+        check_range(labels, 2)
+    return labels
+
+
+def length(loader: Any) -> int | None:
+    """The number of batches; None for a stream, whose ``__len__`` is missing or raises."""
+    try:
+        return len(loader)
+    except TypeError:
+        return None
+
+
+def _warn_of_workers(loader: Any) -> None:
+    if getattr(loader, "persistent_workers", False) and getattr(loader, "num_workers", 0):
+        warnings.warn(
+            "persistent_workers=True keeps the workers' random states from one epoch and one run to the next, so the "
+            "seed does not decide what they draw. Set persistent_workers=False where that matters.",
+            stacklevel=2,
+        )
+
+
+def _understood(loader: Any, name: str) -> Iterator[Any]:
+    """The loader's batches; what PyTorch cannot put into a batch is an error that names the remedy."""
+    try:
+        yield from loader
+    except TypeError as error:
+        if "PIL" not in str(error):
+            raise
+        raise fail(name, "give tensors", "PIL images",
+                   "Give the data set transform=torchvision.transforms.ToTensor().", TypeError) from error  # fmt: skip
+
+
+def _without_a_last_one(stream: Iterator[Batch], steps: int | None) -> Iterator[Batch]:
+    """The same batches; a last one of a single example joins the one before, as batch norm cannot train on one.
+
+    Looks one batch ahead only where the last one may come next, so that a loader draws as it would in a plain loop.
+    """
+    for at, batch in enumerate(stream, 1):
+        if steps is not None and at < steps - 1:
+            yield batch
+            continue
+        waiting = batch
+        for ahead in stream:
+            both = _both(waiting, ahead)
+            if both is None:
+                yield waiting
+            waiting = both or ahead
+        yield waiting
+
+
+def _both(one: Batch, other: Batch) -> Batch | None:
+    """One batch where the second holds a single example and can be joined to the first; else None."""
+    if other.size != 1 or one.size < 2:
+        return None
+    try:
+        values = [joined(getattr(one, name), getattr(other, name)) for name in ("inputs", "labels", "soft")]
+    except (TypeError, RuntimeError):
+        return None
+    return Batch(values[0], values[1], soft=values[2])
 
 
 def _unpack(batch: Any) -> Any:
     if isinstance(batch, Tensor):
         return batch, None
     if isinstance(batch, (tuple, list)) and 1 <= len(batch) <= 2:
-        return (batch[0], None) if len(batch) == 1 else batch
+        return (batch[0], None) if len(batch) == 1 else tuple(batch)
     shown = f"{type(batch).__name__} of {len(batch)}" if hasattr(batch, "__len__") else type(batch).__name__
-    raise fail("a batch of the loader", "be (inputs, labels)", shown,
-               "Pass unpack=lambda batch: (inputs, labels).", TypeError)  # fmt: skip
+    remedy = "Pass unpack=lambda batch: (inputs, labels)."
+    if isinstance(batch, Mapping):
+        shown += f": {', '.join(map(str, list(batch)[:4]))}"
+    raise fail("a batch of the loader", "be (inputs, labels)", shown, remedy, TypeError)
+
+
+def _triple(batch: Any) -> Any:
+    """(inputs, labels, a teacher's recorded logits)."""
+    if isinstance(batch, (tuple, list)) and len(batch) == 3:
+        return batch
+    shown = f"{type(batch).__name__} of {len(batch)}" if hasattr(batch, "__len__") else type(batch).__name__
+    raise fail("a batch of the loader", "be (inputs, labels, logits) where no teacher is given", shown,
+               "Pass the teacher, or a data set of such triples.", TypeError)  # fmt: skip
+
+
+class _Sizes:
+    """A batch sampler of ``batch_sizes``: the last example joins the batch before."""
+
+    def __init__(self, n: int, batch_size: int, shuffle: bool) -> None:
+        self.n, self.batch_size, self.shuffle = n, batch_size, shuffle
+
+    def __len__(self) -> int:
+        return len(batch_sizes(self.n, self.batch_size))
+
+    def __iter__(self) -> Iterator[list[int]]:
+        order = torch.randperm(self.n) if self.shuffle else torch.arange(self.n)
+        yield from (at.tolist() for at in torch.split(order, batch_sizes(self.n, self.batch_size)))
 
 
 def open_feed(
     data: Any, batch_size: int, device: torch.device, *, unpack: Callable[[Any], Any] | None = None,
     augment: Callable[[Tensor], Tensor] | None = None, shuffle: bool = False, scan: bool = False, name: str = "data",
+    triples: bool = False,
 ) -> Feed:  # fmt: skip
-    """A feed for a part, a pair of tensors, a DataLoader or any other map-style Dataset."""
-    if isinstance(data, Part) or (isinstance(data, (tuple, list)) and len(data) == 2 and isinstance(data[0], Tensor)):
+    """A feed for a part, a pair of tensors or arrays, a DataLoader or any other Dataset."""
+    if isinstance(data, Part) or is_pair(data):
         if unpack is not None:
             raise fail("unpack", "be left out for tensors: they are no batches", "a function", "Remove the argument.")
         part = as_part(data)
         if len(part) == 0:
-            raise fail("data", "hold at least one example", 0, "Check the split.")
+            raise fail(name, "hold at least one example", 0, "Check the split.")
         return TensorFeed(part, batch_size, device, augment)
-    if isinstance(data, Dataset) and hasattr(data, "__getitem__"):
-        data = DataLoader(data, batch_size, shuffle=shuffle)
+    if isinstance(data, IterableDataset):
+        data = DataLoader(data, batch_size)
+    elif isinstance(data, Dataset) and hasattr(data, "__getitem__"):
+        n = length(data)
+        if n is None:
+            raise fail(name, "have a length", type(data).__name__, "Define __len__, or make it an IterableDataset.")
+        data = DataLoader(data, batch_sampler=_Sizes(n, batch_size, shuffle)) if n else []
     if not hasattr(data, "__iter__") or isinstance(data, (Tensor, str, Mapping)):
         rule = "be a Part, a DataLoader, a Dataset or a pair (inputs, labels) of tensors"
         remedy = "Pass one part, such as splits.test." if isinstance(data, Splits) else "Wrap it in one of these."
         raise fail(name, rule, type(data).__name__, remedy, TypeError)
-    if isinstance(data, (tuple, list)) and data and hasattr(data[0], "__array_interface__"):
-        raise fail(name, "hold tensors", "NumPy arrays", "Wrap each with torch.as_tensor.", TypeError)
-    return LoaderFeed(data, device, unpack, augment, scan)
-
-
-class Supervisor:
-    """The teacher's answers to a batch: logits and the features that the loss asks for, without gradients."""
-
-    def __init__(
-        self, teacher: nn.Module, captured: Capture, device: torch.device, forward: Forward, precision: str
-    ) -> None:
-        self.teacher, self.captured, self.device = teacher, captured, device
-        self.forward, self.precision = forward, precision
-        self._cached: dict[int, dict[str, Any]] = {}
-
-    def answer(self, feed: Feed, batch: Batch) -> Side:
-        """From the cache, by position, or by running the teacher."""
-        store = self._cached.get(id(feed))
-        if store is not None:
-            features = {name: value[batch.positions] for name, value in store["features"].items()}
-            return Side(take(store["logits"], batch.positions), features, self.teacher)
-        with torch.no_grad(), autocast(self.device, self.precision):
-            logits, features = self.captured.run(lambda: self.forward(self.teacher, batch.inputs))
-        return Side(logits, features, self.teacher)
-
-    def cache(self, feed: Feed, limit_mb: float, *, logits: bool = True) -> str:
-        """Fill the cache for ``feed`` where possible, with what the loss asks for; say what was done."""
-        if feed.part is None:
-            return "off: a loader's batches have no fixed index"
-        if feed.augment is not None:
-            return "off: augmented images differ every epoch"
-        pieces: list[Side] = []
-        size = 0.0
-        for batch in feed.epoch(shuffle=False):
-            answer = self.answer(feed, batch)
-            pieces.append(answer if logits else Side(None, answer.features))
-            size = size or _bytes(pieces[0]) / batch.size * len(feed.part)
-            if size > limit_mb * MB:
-                return f"off: {size / MB:.1f} MB would exceed cache_mb={limit_mb:g}"
-        names = list(pieces[0].features)
-        self._cached[id(feed)] = {
-            "logits": _cat([piece.logits for piece in pieces]) if logits else None,
-            "features": {name: torch.cat([piece.features[name] for piece in pieces]) for name in names},
-        }
-        return f"on: {', '.join([*(['logits'] if logits else []), *names])}, {size / MB:.1f} MB"
-
-
-def _cat(values: list[Any]) -> Any:
-    if isinstance(values[0], Mapping):
-        return {name: torch.cat([value[name] for value in values]) for name in values[0]}
-    return torch.cat(values)
-
-
-def _bytes(side: Side) -> int:
-    logits = list(side.logits.values()) if isinstance(side.logits, Mapping) else [side.logits]
-    logits = [] if side.logits is None else logits
-    return sum(value.numel() * value.element_size() for value in [*logits, *side.features.values()])
-
-
-def predict(
-    ask: Sequence[Callable[[Batch], Any]], feed: Feed, device: torch.device, *, precision: str = "float32"
-) -> tuple[list[Any], Any]:
-    """(each one's outputs, labels) of one pass, without gradients.
-
-    All are asked about the same batch: two passes over a shuffled loader would compare different images.
-    """
-    rows, labels = [], []
-    with torch.no_grad(), autocast(device, precision):
-        for batch in feed.epoch(shuffle=False):
-            rows.append([one(batch) for one in ask])
-            labels.append(batch.labels)
-    return [_cat(list(column)) for column in zip(*rows, strict=True)], None if labels[0] is None else _cat(labels)
-
-
-class Adapted(nn.Module):
-    """A model as the caller's ``forward`` runs it; its layers keep their names."""
-
-    inner: nn.Module
-    ask: Forward
-
-    def __init__(self, model: nn.Module, forward: Forward) -> None:
-        super().__init__()
-        self.__dict__["inner"], self.__dict__["ask"] = model, forward
-
-    def forward(self, inputs: Any) -> Any:
-        return self.ask(self.inner, inputs)
-
-    def named_modules(self, *args: Any, **kwargs: Any) -> Any:
-        """The inner model's."""
-        return self.inner.named_modules(*args, **kwargs)
+    return LoaderFeed(data, device, unpack, augment, scan, name, triples)

@@ -1,11 +1,11 @@
 """Is it any good: accuracy and its relatives, agreement with the teacher, size and speed; paired comparisons."""
 
 import json
-import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -15,28 +15,22 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from kdcourse._answers import check_images, first_answer, logits_of
+from kdcourse._answers import predict as answers_of
 from kdcourse._arguments import fail
-from kdcourse._feeds import Batch, Feed, Forward, call, labelled, open_feed, predict
+from kdcourse._feeds import Batch, Feed, Forward, call, labelled, open_feed, rebuilt
+from kdcourse._intervals import Difference, by_images, by_seeds, holm, redrawn, t_interval
+from kdcourse._scores import accuracies, agreements, class_scores, multilabel_auc
 from kdcourse._tables import Table
-from kdcourse.data import NO_LABEL, pick_device, seeded
-from kdcourse.models import parameter_count, preserved
+from kdcourse._targets import kind_of
+from kdcourse.data import pick_device, seeded
+from kdcourse.models import parameter_count, preserved, sent
 
 __all__ = [
-    "Comparison",
-    "Report",
-    "accuracy",
-    "compare",
-    "evaluate",
-    "flops",
-    "image_interval",
-    "latency_ms",
-    "right",
-    "size_bytes",
-    "t_interval",
-]
+    "Difference", "Report", "accuracy", "compare", "evaluate", "flops", "holm", "latency_ms", "predict", "redrawn",
+    "right", "size_bytes", "t_interval",
+]  # fmt: skip
 
-CONFIDENCE = 0.95
-RESAMPLES = 2000
 BATCH = 128  # on a CPU, a large network answers batches of 500 at little more than half that speed
 
 
@@ -46,19 +40,24 @@ class Report:
 
     Attributes:
         n: number of examples with a label (of all examples where none has one).
-        accuracy, agreement: fractions in [0, 1]; agreement counts equal top-1 answers of model and teacher.
+        kind: what the labels are: classes, soft, dense, binary, multilabel, regression or none.
+        accuracy, agreement: fractions in [0, 1]; agreement counts equal top-1 answers of model and teacher. Of dense
+            outputs and many-hot labels the mean over examples of each one's share.
         recall: one fraction a class; None where the class does not occur.
-        auc: area under the ROC curve, the mean over one class against the rest.
-        confusion: rows are true classes, columns predicted ones.
+        auc: area under the ROC curve, the mean over one class against the rest (up to 256 classes).
+        confusion: rows are true classes, columns predicted ones (up to 256 classes).
         calibration_error: expected calibration error in 15 bins (Guo et al. 2017).
         kl: mean KL(teacher || model) over images, in nats.
         mse, r2: for float labels; R^2 is the mean over the outputs.
-        parameters, bytes: of the model, buffers included in the bytes.
-        flops: of one example; a multiplication and an addition count as two.
+        metrics: of one's own, by name.
+        parameters, bytes: of the model, buffers included in the bytes; None where packed weights hide their number.
+        flops: of one example; a multiplication and an addition count as two. None where they cannot be counted.
         latency_ms: of one example, median after warm-up, on ``device``.
+        classes: the classes' names, where they are known.
     """
 
     n: int
+    kind: str = "none"
     accuracy: float | None = None
     recall: list[float | None] = field(default_factory=list)
     auc: float | None = None
@@ -68,20 +67,33 @@ class Report:
     kl: float | None = None
     mse: float | None = None
     r2: float | None = None
-    parameters: int = 0
-    bytes: int = 0
+    metrics: dict[str, float] = field(default_factory=dict)
+    parameters: int | None = None
+    bytes: int | None = None
     flops: int | None = None
     latency_ms: float | None = None
     device: str = "cpu"
+    classes: list[str] = field(default_factory=list)
     provenance: dict[str, Any] = field(default_factory=dict)
 
     def table(self) -> Table:
         """The single numbers, by name."""
         plain = {k: v for k, v in asdict(self).items() if not isinstance(v, (list, dict)) and v is not None}
+        plain.pop("kind")
+        plain |= self.metrics
         worst = [r for r in self.recall if r is not None]
         if worst:
-            plain["lowest recall"] = f"{min(worst):.4g} (class {self.recall.index(min(worst))})"
+            at = self.recall.index(min(worst))
+            plain["lowest recall"] = f"{min(worst):.4g} ({self.named(at)})"
         return Table(["measure", "value"], [[k.replace("_", " "), v] for k, v in plain.items()])
+
+    def named(self, c: int) -> str:
+        """A class's name, or its number."""
+        return self.classes[c] if c < len(self.classes) else f"class {c}"
+
+    def by_class(self) -> Table:
+        """Recall class by class, by name."""
+        return Table(["class", "recall"], [[self.named(c), r] for c, r in enumerate(self.recall)])
 
     def __str__(self) -> str:
         return str(self.table())
@@ -101,9 +113,10 @@ class Report:
 
 
 def evaluate(
-    model: nn.Module, data: Any, *, teacher: nn.Module | None = None, batch_size: int = BATCH,
-    device: str | torch.device | None = None, forward: Any = None, unpack: Callable[[Any], Any] | None = None,
-    timed: bool = True,
+    model: nn.Module, data: Any, *, teacher: nn.Module | None = None, metric: Any = None, classes: Sequence[str] = (),
+    batch_size: int = BATCH, device: str | torch.device | None = None, forward: Any = None,
+    unpack: Callable[[Any], Any] | None = None, timed: bool = True, everything: bool | None = None,
+    progress: bool = False,
 ) -> Report:  # fmt: skip
     """Measure a model on a part, a pair of tensors, a DataLoader or a Dataset.
 
@@ -111,35 +124,49 @@ def evaluate(
         model: in eval mode while it is measured, left as found.
         data: test data, say ``splits.test``.
         teacher: adds agreement and KL.
+        metric: one's own: a callable (outputs, labels) -> float, or a dict of such by name.
+        classes: the classes' names; those of the part where left out.
         batch_size: for tensors.
         device: where to measure; by default the accelerator that torch reports, else the CPU.
         forward: as in ``distill``: a callable, or a pair: teacher's, model's.
         unpack: as in ``distill``.
         timed: measure the latency too.
+        everything: confusion matrix and AUC also above 256 classes, where both grow with their square; False: never.
+        progress: show a progress bar.
 
-    Raises ValueError where there is nothing to measure: neither labels nor a teacher.
+    Raises ValueError where there is nothing to measure (neither labels nor a teacher) or labels fit no outputs.
     """
     place = pick_device(device)
     theirs, ours = forward if isinstance(forward, (tuple, list)) else (forward, forward)
     ours, models = ours or call, [model] if teacher is None else [model, teacher]
+    own = _named_metrics(metric)
     with lent(models, place), seeded(0):
         feed = open_feed(data, batch_size, place, unpack=unpack, scan=True)
-        outputs, labels = _answers(models, [ours, theirs or call], feed, place)
-        if not isinstance(outputs[0], Tensor):
-            got = type(outputs[0]).__name__
-            raise fail("forward", "return one tensor of logits here", got, "Evaluate one head at a time.")
-        if teacher is None and not labelled(labels):
-            raise fail("data", "have labels, or evaluate a teacher beside it", "neither", "Pass labels or teacher=.")
-        report = Report(len(outputs[0]), device=str(place), provenance=getattr(data, "provenance", {}))
+        kind = _read(models, [ours, theirs or call], feed, needs_labels=teacher is None)
+        outputs, labels = _answers(models, [ours, theirs or call], feed, place, progress)
+        report = Report(len(outputs[0]), kind, device=str(place), provenance=getattr(data, "provenance", {}))
+        report.classes = list(classes or getattr(data, "classes", ()))
         if labelled(labels):
-            _score(report, outputs[0], labels)
+            _score(report, outputs[0], labels, everything)
         if teacher is not None:
             _against(report, outputs[0], outputs[1])
-        report.parameters, report.bytes = parameter_count(model), size_bytes(model)
-        one = _first(next(feed.epoch(shuffle=False)).inputs)
-        report.flops = flops(model, one, forward=ours)
+        report.metrics = {name: float(function(outputs[0], labels)) for name, function in own.items()}
+        one = _first(feed.sample().inputs)
+        report.parameters, report.bytes = parameter_count_or_none(model), size_bytes(model)
+        report.flops = _flops_or_none(model, one, ours)
         report.latency_ms = latency_ms(model, one, forward=ours) if timed else None
     return report
+
+
+def _named_metrics(metric: Any) -> dict[str, Callable[[Any, Any], float]]:
+    named = metric if isinstance(metric, Mapping) else {} if metric is None else {_name(metric): metric}
+    if not all(callable(function) for function in named.values()):
+        raise fail("metric", "be a callable (outputs, labels) -> float, or a dict of such", metric, "Pass a function.")
+    return dict(named)
+
+
+def _name(function: Any) -> str:
+    return str(getattr(function, "__name__", "metric")).replace("<lambda>", "metric")
 
 
 @contextmanager
@@ -150,92 +177,189 @@ def lent(models: Sequence[nn.Module], device: torch.device) -> Iterator[None]:
             raise fail("model", "be a torch.nn.Module", type(model).__name__, "Pass run.student, say.", TypeError)
     with ExitStack() as stack:
         for model in models:
-            stack.enter_context(preserved(model)).to(device)
+            sent(stack.enter_context(preserved(model)), device)
         yield
 
 
+def _read(models: Sequence[nn.Module], forwards: Sequence[Forward], feed: Feed, *, needs_labels: bool) -> str:
+    """Fix what the labels mean from the models' first answers; refuse what cannot be measured before the long pass."""
+    kind, batch = "none", feed.sample()
+    with torch.no_grad():
+        for at, (model, forward) in enumerate(zip(models, forwards, strict=False)):
+            check_images(model, batch.inputs, "model")
+            answer = first_answer(partial(forward, model, batch.inputs), model, batch.inputs, "model")
+            outputs = logits_of(answer, "model")
+            if at == 0:
+                kind = kind_of(outputs, feed.labels)
+                if kind == "binary" and feed.labels.is_floating_point() and bool((feed.labels % 1 != 0).any()):
+                    kind = "regression"
+                feed.read_as(kind, outputs)
+    if needs_labels and not labelled(feed.labels):
+        raise fail("data", "have labels, or evaluate a teacher beside it", "neither", "Pass labels or teacher=.")
+    return kind
+
+
 def _answers(
-    models: Sequence[nn.Module], forwards: Sequence[Forward], feed: Feed, device: torch.device
+    models: Sequence[nn.Module], forwards: Sequence[Forward], feed: Feed, device: torch.device, progress: bool = False
 ) -> tuple[list[Any], Any]:
     def asking(model: nn.Module, forward: Forward) -> Callable[[Batch], Any]:
         return lambda batch: forward(model, batch.inputs)
 
-    return predict([asking(m, f) for m, f in zip(models, forwards, strict=False)], feed, device)
+    asked = [asking(m, f) for m, f in zip(models, forwards, strict=False)]
+    return answers_of(asked, feed, device, progress=progress)
 
 
 def _first(inputs: Any) -> Any:
-    """A batch of one, of a tensor or of a dict or sequence of tensors."""
+    """A batch of one, of a tensor or of a dict or sequence of tensors; anything else whole."""
     if isinstance(inputs, Mapping):
         return {name: _first(value) for name, value in inputs.items()}
-    return type(inputs)(_first(value) for value in inputs) if isinstance(inputs, (tuple, list)) else inputs[:1]
+    if isinstance(inputs, (tuple, list)) and not isinstance(inputs, torch.nn.utils.rnn.PackedSequence):
+        return rebuilt(inputs, [_first(value) for value in inputs])
+    return inputs[:1] if isinstance(inputs, Tensor) else inputs
 
 
-def _score(report: Report, outputs: Tensor, labels: Tensor) -> None:
-    if labels.is_floating_point():
-        squares = (outputs.reshape(labels.shape) - labels).square().reshape(len(labels), -1).mean(dim=0)
+def _score(report: Report, outputs: Tensor, labels: Tensor, everything: bool | None) -> None:
+    kind = report.kind
+    if labels.is_floating_point() and kind != "soft":
+        targets = labels.reshape(outputs.shape) if labels.numel() == outputs.numel() else labels
+        squares = (outputs - targets).square().reshape(len(labels), -1).mean(dim=0)
         spread = labels.reshape(len(labels), -1).var(dim=0, unbiased=False)
         report.mse = float(squares.mean())
         report.r2 = float((1 - squares / spread).mean()) if bool((spread > 0).all()) else None
+    if kind == "regression":
         return
-    from sklearn.metrics import confusion_matrix, roc_auc_score
-    from torchmetrics.functional.classification import multiclass_calibration_error
-
-    known = labels != NO_LABEL
-    outputs, labels = outputs[known].float().cpu(), labels[known].cpu()
-    probabilities, answers, classes = outputs.softmax(dim=1), outputs.argmax(dim=1), outputs.shape[1]
-    report.n, report.accuracy = len(labels), float((answers == labels).float().mean())
-    counts = confusion_matrix(labels, answers, labels=range(classes))
-    report.confusion = counts.tolist()
-    report.recall = [float(row[c] / row.sum()) if row.sum() else None for c, row in enumerate(counts)]
-    present = [c for c in range(classes) if 0 < int((labels == c).sum()) < len(labels)]
-    areas = [float(roc_auc_score(labels == c, probabilities[:, c])) for c in present]
-    report.auc = sum(areas) / len(areas) if areas else None
-    error = multiclass_calibration_error(probabilities, labels, num_classes=classes, n_bins=15, norm="l1")
-    report.calibration_error = float(error)
+    right = accuracies(outputs, labels, kind)
+    report.n, report.accuracy = len(right), float(right.float().mean())
+    if kind == "multilabel":
+        report.auc = multilabel_auc(outputs, labels) if everything is not False else None
+        return
+    for name, value in class_scores(outputs, labels, kind, everything).items():
+        setattr(report, name, value)
 
 
 def _against(report: Report, outputs: Tensor, theirs: Tensor) -> None:
     if outputs.shape != theirs.shape:
         shapes = f"{tuple(outputs.shape)} and {tuple(theirs.shape)}"
         raise fail("teacher", "answer with the model's shape", shapes, "Compare models of the same classes.")
-    if outputs.ndim != 2 or outputs.shape[1] < 2:
-        return
-    log_theirs, log_ours = F.log_softmax(theirs.float(), dim=1), F.log_softmax(outputs.float(), dim=1)
-    report.agreement = float((outputs.argmax(dim=1) == theirs.argmax(dim=1)).float().mean())
-    report.kl = float((log_theirs.exp() * (log_theirs - log_ours)).sum(dim=1).mean())
+    same = agreements(outputs, theirs, report.kind)
+    report.agreement = None if same is None else float(same.float().mean())
+    if same is not None and outputs.ndim == 2 and outputs.shape[1] > 1 and report.kind != "multilabel":
+        log_theirs, log_ours = F.log_softmax(theirs.float(), dim=1), F.log_softmax(outputs.float(), dim=1)
+        report.kl = float((log_theirs.exp() * (log_theirs - log_ours)).sum(dim=1).mean())
+
+
+def predict(
+    model: nn.Module, data: Any, *, batch_size: int = BATCH, device: Any = None, forward: Forward | None = None,
+    unpack: Callable[[Any], Any] | None = None, progress: bool = False,
+) -> Tensor:  # fmt: skip
+    """The model's outputs for every example, in the data's order, on the CPU, without gradients.
+
+    Args:
+        model: in eval mode while it is asked, left as found.
+        data: a part, a pair of tensors, a tensor of inputs, a DataLoader or a Dataset; labels are not read.
+        batch_size: for tensors.
+        device, forward, unpack, progress: as in ``evaluate``.
+
+    Returns: N x C for a classifier; ``.softmax(dim=1)`` gives probabilities, ``.argmax(dim=1)`` answers.
+    """
+    place, forward = pick_device(device), forward or call
+    data = (data, None) if isinstance(data, (Tensor, np.ndarray)) else data
+    with lent([model], place), seeded(0):
+        feed = open_feed(data, batch_size, place, unpack=unpack)
+        batch = feed.sample()
+        check_images(model, batch.inputs, "model")
+        with torch.no_grad():
+            answer = first_answer(lambda: forward(model, batch.inputs), model, batch.inputs, "model")
+        logits_of(answer, "model")
+        (outputs,), _ = _answers([model], [forward], feed, place, progress)
+    return outputs.cpu()  # type: ignore[no-any-return]
 
 
 def right(
-    model: nn.Module, data: Any, *, batch_size: int = BATCH, device: Any = None, forward: Forward = call,
+    model: nn.Module, data: Any, *, batch_size: int = BATCH, device: Any = None, forward: Forward | None = None,
     unpack: Callable[[Any], Any] | None = None,
 ) -> Tensor:  # fmt: skip
-    """For each labelled example whether the top answer is the label: a row of bool on the CPU, in the data's order.
+    """For each labelled example whether the answer is right: a row of bool on the CPU, in the data's order.
 
-    A recorded experiment that returns it keeps every image's answer, and its differences get an interval over images
-    beside the one over seeds.
+    Of dense outputs and many-hot labels each example's share, as floats. A recorded experiment that returns it keeps
+    every image's answer, and its differences get one interval over seeds and images.
     """
-    place = pick_device(device)
+    place, forward = pick_device(device), forward or call
     with lent([model], place), seeded(0):
-        feed = open_feed(data, batch_size, place, unpack=unpack)
+        feed = open_feed(data, batch_size, place, unpack=unpack, scan=True)
+        if not labelled(feed.labels):
+            raise fail("data", "have class labels", "none", "Pass labelled data.")
+        kind = _read([model], [forward], feed, needs_labels=True)
+        if kind == "regression":
+            raise fail("data", "have class labels", "float labels", "Use evaluate(...).mse for a regression.")
         (outputs,), labels = _answers([model], [forward], feed, place)
-    if not labelled(labels) or labels.is_floating_point():
-        raise fail("data", "have class labels", "none", "Pass labelled data.")
-    found: Tensor = (outputs.argmax(dim=1) == labels)[labels != NO_LABEL]
-    return found.cpu()
+    return accuracies(outputs, labels, kind).cpu()
 
 
 def accuracy(
-    model: nn.Module, data: Any, *, batch_size: int = BATCH, device: Any = None, forward: Forward = call,
+    model: nn.Module, data: Any, *, batch_size: int = BATCH, device: Any = None, forward: Forward | None = None,
     unpack: Callable[[Any], Any] | None = None,
 ) -> float:  # fmt: skip
-    """The fraction of labelled examples whose top answer is the label."""
+    """The fraction of labelled examples whose answer is right."""
     answers = right(model, data, batch_size=batch_size, device=device, forward=forward, unpack=unpack)
     return float(answers.float().mean())
 
 
-def size_bytes(model: nn.Module) -> int:
-    """Bytes of all parameters and buffers."""
-    return sum(v.numel() * v.element_size() for v in [*model.parameters(), *model.buffers()])
+def _tensors(value: Any) -> Iterator[Tensor]:
+    if isinstance(value, Tensor):
+        yield value
+    elif isinstance(value, (tuple, list)):
+        for item in value:
+            yield from _tensors(item)
+
+
+def size_bytes(model: nn.Module) -> int | None:
+    """Bytes of all parameters and buffers, packed (quantised) ones included; None where none can be seen."""
+    values = [*model.parameters(), *model.buffers()]
+    values += [v for v in _packed(model) if all(v is not w for w in values)]
+    return sum(v.numel() * v.element_size() for v in values) if values else _nothing(model)
+
+
+def parameter_count_or_none(model: nn.Module) -> int | None:
+    """Number of parameters, packed (quantised) ones included; None where 4-bit packing hides it."""
+    if any(not p.is_floating_point() and not p.is_complex() for p in model.parameters()):
+        return None
+    packed = sum(v.numel() for v in _packed(model))
+    return parameter_count(model) + packed or _nothing(model)
+
+
+def _packed(model: nn.Module) -> list[Tensor]:
+    """Weights that torch's quantised modules keep packed, where ``parameters`` does not see them."""
+    found: list[Tensor] = []
+    for module in model.modules():
+        for name in ("_weight_bias", "_packed_params"):
+            part: Any = getattr(module, name, None)
+            values: Any = part() if callable(part) and name == "_weight_bias" else part
+            if name == "_packed_params" and hasattr(values, "unpack"):
+                values = values.unpack()
+            fresh = [v.detach() for v in _tensors(values) if isinstance(v, Tensor)]
+            if fresh:
+                found += fresh
+                break
+    return found
+
+
+def _nothing(model: nn.Module) -> int | None:
+    """0 for a model that holds nothing; None for one whose state is of a kind that cannot be measured."""
+    return 0 if not any(True for _ in _tensors(list(model.state_dict().values()))) and _plain(model) else None
+
+
+def _plain(model: nn.Module) -> bool:
+    return all(
+        type(m).__module__.startswith(("torch.nn.modules", "kdcourse")) or not m._modules for m in model.modules()
+    )
+
+
+def _flops_or_none(model: nn.Module, one: Any, forward: Forward) -> int | None:
+    try:
+        return flops(model, one, forward=forward)
+    except Exception:  # a compiled, exported or scripted model may refuse the counter
+        return None
 
 
 def flops(model: nn.Module, inputs: Any, *, forward: Forward = call) -> int:
@@ -263,114 +387,49 @@ def latency_ms(model: nn.Module, inputs: Any, *, forward: Forward = call, repeat
 # ---------------------------------------------------------------- paired comparison
 
 
-@dataclass
-class Comparison:
-    """The paired difference ``ours - theirs`` of an accuracy (or of -MSE), as a fraction.
-
-    Attributes:
-        difference: the mean over seeds.
-        interval: 95%, over seeds (Student's t); over images where there is one seed only.
-        over_images: 95% over images, by bootstrap of the images that all seeds share.
-        per_seed: one difference a seed.
-        fractions: whether these are fractions (accuracies), shown in points.
-    """
-
-    difference: float
-    interval: tuple[float, float]
-    over_images: tuple[float, float]
-    per_seed: list[float]
-    fractions: bool = True
-
-    @property
-    def resolved(self) -> bool:
-        """Whether neither interval holds zero."""
-        return all(low > 0 or high < 0 for low, high in (self.interval, self.over_images))
-
-    def __str__(self) -> str:
-        scale, unit = (100, " points") if self.fractions else (1, "")
-
-        def ends(interval: tuple[float, float]) -> str:
-            return f"[{scale * interval[0]:+.2f}, {scale * interval[1]:+.2f}]"
-
-        several = len(self.per_seed) > 1
-        kind = f"over {len(self.per_seed)} seeds" if several else "over images, one seed"
-        images = f", over images {ends(self.over_images)}" if several else ""
-        verdict = "" if self.resolved else "; not resolved"
-        return f"{scale * self.difference:+.2f}{unit}, 95% interval {kind} {ends(self.interval)}{images}{verdict}"
-
-    __repr__ = __str__
-
-
 def compare(
-    ours: Sequence[Any], theirs: Sequence[Any], data: Any, *, device: Any = None, seed: int = 0,
-    forward: Forward = call, unpack: Callable[[Any], Any] | None = None,
-) -> Comparison:  # fmt: skip
-    """Compare two methods seed by seed on the same examples.
+    ours: Sequence[Any], theirs: Sequence[Any], data: Any, *, metric: Callable[[Any, Any], float] | None = None,
+    device: Any = None, forward: Forward | None = None, unpack: Callable[[Any], Any] | None = None,
+) -> Difference:  # fmt: skip
+    """Compare two methods seed by seed on the same examples: ours minus theirs.
 
     Args:
         ours, theirs: lists of runs or models, one a seed, in the same order of seeds.
-        data: a test part or pair with class labels.
+        data: a test part or pair with labels; accuracies are compared, -squared errors for float labels.
+        metric: one's own, (outputs, labels) -> float of all examples; its interval is over seeds alone.
         device: where to predict.
-        seed: of the bootstrap.
         forward, unpack: as in ``distill``, for all models alike.
 
-    All models see the same batches, so a loader may shuffle.
+    Returns one difference with one 95% interval over seeds and images together; with one run a side it is over images
+    alone, with two to four there is none. All models see the same batches, so a loader may shuffle.
     """
-    if (
-        not isinstance(ours, (list, tuple))
-        or not isinstance(theirs, (list, tuple))
-        or len(ours) != len(theirs)
-        or not ours
-    ):
+    lists = isinstance(ours, (list, tuple)) and isinstance(theirs, (list, tuple))
+    if not lists or len(ours) != len(theirs) or not ours:
         got = f"{_length(ours)} and {_length(theirs)}"
         raise fail("ours and theirs", "be lists of equal length, one run a seed", got, "Write [run], [base].")
-    models = [getattr(run, "student", run) for run in (*ours, *theirs)]
-    place = pick_device(device)
-    with lent(models, place), seeded(seed):
-        feed = open_feed(data, BATCH, place, unpack=unpack)
+    models, forward = [getattr(run, "student", run) for run in (*ours, *theirs)], forward or call
+    place, n = pick_device(device), len(ours)
+    with lent(models, place), seeded(0):
+        feed = open_feed(data, BATCH, place, unpack=unpack, scan=True)
+        if not labelled(feed.labels):
+            raise fail("data", "have labels", "none", "Pass labelled test data.")
+        kind = _read(models, [forward] * len(models), feed, needs_labels=True)
         outputs, labels = _answers(models, [forward] * len(models), feed, place)
-    right = np.stack([_right(output, labels) for output in outputs])
-    differences = right[: len(ours)] - right[len(ours) :]
-    per_seed = differences.mean(axis=1)
-    over_images = image_interval(differences.mean(axis=0), seed=seed)
-    interval = t_interval(per_seed) if len(per_seed) > 1 else over_images
-    fractions = bool((np.abs(differences) <= 1).all() and (differences == differences.round()).all())
-    return Comparison(float(per_seed.mean()), interval, over_images, per_seed.tolist(), fractions)
+    if metric is not None:
+        values = [float(metric(output, labels)) for output in outputs]
+        return by_seeds([a - b for a, b in zip(values[:n], values[n:], strict=True)], scale=1.0, unit="")
+    table = np.stack([_each(output, labels, kind) for output in outputs])
+    shown: dict[str, Any] = {"scale": 1.0, "unit": ""} if kind == "regression" else {}
+    return by_images(table[:n] - table[n:], **shown)
 
 
 def _length(value: Any) -> str:
     return f"{len(value)} runs" if isinstance(value, (list, tuple)) else type(value).__name__
 
 
-def _right(outputs: Tensor, labels: Any) -> np.ndarray:
-    """1 where the model is right, 0 where it is wrong (-squared error for float labels), one value an example."""
-    if not labelled(labels):
-        raise fail("data", "have labels", "none", "Pass labelled test data.")
-    if labels.is_floating_point():
+def _each(outputs: Tensor, labels: Any, kind: str) -> np.ndarray:
+    """1 where the model is right, 0 where it is wrong (a share, or -squared error), one value an example."""
+    if kind == "regression":
         squares = (outputs.reshape(labels.shape) - labels).square()
         return np.asarray(-squares.reshape(len(labels), -1).mean(dim=1).cpu().double())
-    known = labels != NO_LABEL
-    return np.asarray((outputs.argmax(dim=1) == labels)[known].cpu().double())
-
-
-def t_interval(differences: Sequence[float] | np.ndarray) -> tuple[float, float]:
-    """The 95% interval of a mean of paired differences, by Student's t. Shape: one value a seed."""
-    from scipy.stats import t
-
-    values = np.asarray(differences)
-    half = t.ppf((1 + CONFIDENCE) / 2, len(values) - 1) * values.std(ddof=1) / math.sqrt(len(values))
-    return float(values.mean() - half), float(values.mean() + half)
-
-
-def image_interval(values: Sequence[float] | np.ndarray, *, seed: int = 0) -> tuple[float, float]:
-    """The 95% interval of a mean over images, by bootstrap (percentiles of 2,000 draws). Shape: one value an image.
-
-    A draw with replacement is known by how often each *distinct* value came up, which is multinomial; right-or-wrong
-    differences have few distinct values, so this takes milliseconds (Efron 1979).
-    """
-    distinct, counts = np.unique(np.asarray(values, dtype=float), return_counts=True)
-    rng, n = np.random.default_rng(seed), int(counts.sum())
-    draws = [rng.multinomial(n, counts / n, size=100) @ distinct / n for _ in range(RESAMPLES // 100)]
-    tail = 100 * (1 - CONFIDENCE) / 2
-    low, high = np.percentile(np.concatenate(draws), [tail, 100 - tail])
-    return float(low), float(high)
+    return np.asarray(accuracies(outputs, labels, kind).cpu().double())

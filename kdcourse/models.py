@@ -3,18 +3,19 @@
 Every registry model normalises in its first layer (buffers), so frozen weights carry the normalisation.
 """
 
-import copy
 import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from numbers import Integral
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from kdcourse._arguments import fail, one_of, positive
+from kdcourse.data.batching import drawing
 
-__all__ = ["Capture", "Normalise", "build", "features", "names", "parameter_count", "preserved"]
+__all__ = ["Capture", "Normalise", "build", "features", "names", "parameter_count", "preserved", "sent"]
 
 MEAN, STD = (0.2860,), (0.3530,)  # Fashion-MNIST's 60,000 training images
 
@@ -145,20 +146,23 @@ def build(
     width = default if width is None else width
     if width is not None:
         positive("width", width, whole=True)
+        width = int(width)
     positive("num_classes", num_classes, whole=True)
+    positive("seed", seed, whole=True, zero=True)
+    num_classes, shape = int(num_classes), _whole(shape)
     _check_shape(name, shape)
     channels = shape[0] if name in REGISTRY else 3
     mean, std = _per_channel("mean", MEAN, mean, channels), _per_channel("std", STD, std, channels)
     if not all(s > 0 for s in std):
         raise fail("std", "be above 0 in every channel", std, "Leave it out for Fashion-MNIST's.")
-    with torch.random.fork_rng():
-        torch.manual_seed(seed)
+    with drawing(seed), _float32():
         if name in REGISTRY:
             layers = REGISTRY[name][0](width or 0, num_classes, shape)
         else:
             layers = {"net": _torchvision(name, num_classes)}
+        layers = {"normalise": Normalise(mean, std), **layers}
     model = Blocks()
-    for key, layer in {"normalise": Normalise(mean, std), **layers}.items():
+    for key, layer in layers.items():
         model.add_module(key, layer)
     model.config = {
         "name": name, "width": width, "num_classes": num_classes, "shape": list(shape),
@@ -167,14 +171,30 @@ def build(
     return model
 
 
+@contextmanager
+def _float32() -> Iterator[None]:
+    """Registry models are float32, whatever the caller's default is; call it under the lock of ``drawing``."""
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float32)
+    try:
+        yield
+    finally:
+        torch.set_default_dtype(before)
+
+
 def _check_shape(name: str, shape: Sequence[int]) -> None:
-    if len(shape) != 3 or not all(isinstance(s, int) and s > 0 for s in shape):
+    if not isinstance(shape, Sequence) or len(shape) != 3 or not all(isinstance(s, int) and s > 0 for s in shape):
         raise fail("shape", "be (channels, height, width)", shape, "Write (1, 28, 28), say.")
     least = TORCHVISION.get(name, 1)
     if min(shape[1:]) < least:
         raise fail("shape", f"be at least {least} x {least} for {name}", shape, "Use larger images or another model.")
     if name in TORCHVISION and shape[0] not in (1, 3):
         raise fail("shape", f"have 1 or 3 channels for {name}", shape, "Convert the images to one or three channels.")
+
+
+def _whole(shape: Any) -> Any:
+    """NumPy's whole numbers as Python's."""
+    return tuple(int(s) if isinstance(s, Integral) else s for s in shape) if isinstance(shape, Sequence) else shape
 
 
 def _per_channel(
@@ -287,18 +307,58 @@ def features(model: nn.Module, inputs: Tensor, layers: Sequence[str]) -> dict[st
 
 @contextmanager
 def preserved(model: nn.Module) -> Iterator[nn.Module]:
-    """Lend a model in eval mode: modes, buffers and device are afterwards exactly as found, also after an error."""
+    """Lend a model in eval mode: modes, buffers and device are afterwards exactly as found, also after an error.
+
+    Buffers may grow, start as None or appear in between. A model that refuses ``eval`` is lent as it is.
+    """
     modes = {module: module.training for module in model.modules()}
-    buffers = {name: copy.deepcopy(buffer.detach()) for name, buffer in model.named_buffers()}
-    home = {name: value.device for name, value in [*model.named_parameters(), *model.named_buffers()]}
+    buffers = {module: dict(module._buffers) for module in modes}
+    copies = {id(b): b.detach().clone() for own in buffers.values() for b in own.values() if b is not None}
+    home = {id(p): p.device for p in model.parameters()}
     try:
-        yield model.eval()
+        yield asked(model)
     finally:
         for module, mode in modes.items():
             module.training = mode
         with torch.no_grad():
-            for name, value in [*model.named_parameters(), *model.named_buffers()]:
-                if value.device != home[name]:
-                    value.data = value.data.to(home[name])
-                if name in buffers:
-                    value.copy_(buffers[name])
+            for p in model.parameters():
+                if id(p) in home and p.device != home[id(p)]:
+                    p.data = p.data.to(home[id(p)])
+            for module, own in buffers.items():
+                _give_back(module, own, copies)
+
+
+def _give_back(module: nn.Module, own: dict[str, Tensor | None], copies: dict[int, Tensor]) -> None:
+    """The buffers that the module had, the same tensors with their old values and places; no others."""
+    for name in [name for name in module._buffers if name not in own]:
+        del module._buffers[name]
+    for name, buffer in own.items():
+        module._buffers[name] = buffer
+        if buffer is None:
+            continue
+        old = copies[id(buffer)]
+        if buffer.device != old.device or buffer.shape != old.shape or buffer.is_inference():
+            buffer.data = old
+        else:
+            buffer.copy_(old)
+
+
+def asked(model: nn.Module) -> nn.Module:
+    """The model in eval mode; one that refuses ``eval`` (an exported program, say) as it is."""
+    try:
+        return model.eval()
+    except Exception:
+        return model
+
+
+def sent(model: nn.Module, device: torch.device, role: str = "model") -> nn.Module:
+    """The model on ``device``; one that is there already is not asked to move (4-bit models refuse that)."""
+    places = {value.device for value in [*model.parameters(), *model.buffers()]}
+    if all(place.type == device.type and device.index in (None, place.index) for place in places):
+        return model
+    try:
+        return model.to(device)
+    except Exception as error:
+        found = ", ".join(sorted(map(str, places)))
+        raise fail(f"the {role}", f"be on {device} or let itself be moved there", f"it is on {found}: {error}",
+                   "Load it on that device, or pass device= where it is.") from error  # fmt: skip

@@ -19,11 +19,12 @@ from torch import Tensor, nn
 from torch.optim.lr_scheduler import CosineAnnealingLR
 
 import kdcourse.data as kd_data
+from kdcourse._answers import predict
 from kdcourse._arguments import one_of, positive
-from kdcourse._feeds import TensorFeed, predict
+from kdcourse._feeds import TensorFeed
 from kdcourse._tables import Table
 from kdcourse.data import Part, Splits
-from kdcourse.evaluation import Comparison, Report, accuracy, compare, evaluate
+from kdcourse.evaluation import Difference, Report, accuracy, compare, evaluate
 from kdcourse.export import check_target, load_frozen, save_frozen
 from kdcourse.losses import CrossEntropy, Loss, SoftTargets
 from kdcourse.models import build, parameter_count, preserved
@@ -90,7 +91,7 @@ class Outcome:
     sets: Sets
     runs: dict[str, Run]
     reports: dict[str, Report]
-    versus_baseline: Comparison
+    versus_baseline: Difference
     notes: dict[str, float | bool | str] = field(default_factory=dict)
     shares: list[tuple[str, float, float]] = field(default_factory=list)
 
@@ -219,7 +220,7 @@ def distil(
         "distilled target": evaluate(learner, sets.test, teacher=choice.source),
         "target, labels only": evaluate(alone, sets.test, teacher=choice.source),
     }
-    versus = compare([learner], [alone], sets.test, seed=choice.seed)
+    versus = compare([learner], [alone], sets.test)
     return Outcome(regime, choice, sets, runs, reports, versus, notes, shares(runs["distilled"]))
 
 

@@ -77,31 +77,51 @@ def styled(
         return plt.subplots(rows, columns, figsize=size, **options)
 
 
-def history(values: Mapping[str, Sequence[float]], *, best_epoch: int | None = None) -> Shown:
-    """Losses by term, the validation metric, and the gradient norm, over epochs."""
+def history(
+    values: Mapping[str, Sequence[float]], *, best_epoch: int | None = None,
+    other: Mapping[str, Sequence[float]] | None = None, names: tuple[str, str] = ("this run", "the other"),
+) -> Shown:  # fmt: skip
+    """Losses by term, the validation metric, and the gradient norm, over epochs, which count from one.
+
+    Args:
+        values: a run's history.
+        best_epoch: index of the epoch whose weights were kept.
+        other: another run's history, drawn dashed beside it.
+        names: of the two.
+    """
     figure, (left, middle, right) = styled(1, 3)
-    epochs = range(len(values["loss"]))
-    shown = [n for n in values if n not in ("grad_norm", "lr", "seconds") and not n.startswith("val_")]
-    for name in shown:
-        left.plot(epochs, values[name], marker=".", label=name.replace("_", " "))
+    runs = {"": values} if other is None else {names[0]: values, names[1]: other}
+    for (name, one), style in zip(runs.items(), ("-", "--"), strict=False):
+        _history_of(one, (left, middle, right), name, style)
+    metric = next((n for n in values if n.startswith("val_")), None)
+    epochs = len(values["loss"])
+    finding = f"The loss went from {values['loss'][0]:.3g} to {values['loss'][-1]:.3g} in {epochs} epochs"
+    if metric is not None and best_epoch is not None:
+        middle.axvline(best_epoch + 1, color="#888", linestyle=":", label=f"kept: epoch {best_epoch + 1}")
+        shown = metric[4:].replace("_", " ")
+        finding += f"; the best validation {shown} is {values[metric][best_epoch]:.4g}"
+        if other is not None and metric in other:
+            pick = min if metric == "val_loss" else max
+            finding += f", the other run's is {pick(other[metric]):.4g}"
+    if metric is not None:
+        middle.legend(frameon=False, fontsize=8)
     left.set(title="loss, each term unweighted", xlabel="epoch", yscale="log")
-    left.legend(frameon=False)
-    validation = next((n for n in values if n.startswith("val_")), None)
-    finding = f"The loss went from {values['loss'][0]:.3g} to {values['loss'][-1]:.3g} in {len(epochs)} epochs"
+    left.legend(frameon=False, fontsize=8)
     middle.set(title="validation", xlabel="epoch")
-    if validation is not None:
-        middle.plot(epochs, values[validation], marker=".", label=validation[4:].replace("_", " "))
-        if best_epoch is not None:
-            middle.axvline(best_epoch, color="#888", linestyle=":", label=f"kept: epoch {best_epoch}")
-            finding += (
-                f"; the best validation {validation[4:].replace('_', ' ')} is {values[validation][best_epoch]:.4g}"
-            )
-        middle.legend(frameon=False)
-    right.plot(epochs, values["grad_norm"], marker=".")
+    right.set(title="gradient norm", xlabel="epoch", yscale="log")
     for axis in (left, middle, right):
         axis.xaxis.get_major_locator().set_params(integer=True)
-    right.set(title="gradient norm", xlabel="epoch", yscale="log")
     return show(figure, alt=finding + ".", caption="One point an epoch.")
+
+
+def _history_of(values: Mapping[str, Sequence[float]], axes: Sequence[Any], name: str, style: str) -> None:
+    left, middle, right = axes
+    epochs, before = range(1, len(values["loss"]) + 1), f"{name}: " if name else ""
+    for term in [n for n in values if n not in ("grad_norm", "lr", "seconds") and not n.startswith("val_")]:
+        left.plot(epochs, values[term], style, marker=".", label=before + term.replace("_", " "))
+    for metric in [n for n in values if n.startswith("val_")][:1]:
+        middle.plot(epochs, values[metric], style, marker=".", label=before + metric[4:].replace("_", " "))
+    right.plot(epochs, values["grad_norm"], style, marker=".")
 
 
 def demonstration(

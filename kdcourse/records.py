@@ -31,7 +31,7 @@ import torch
 
 from kdcourse._arguments import fail, one_of
 from kdcourse._tables import CELL
-from kdcourse.evaluation import image_interval, t_interval
+from kdcourse.evaluation import t_interval
 
 try:
     import tomllib
@@ -172,9 +172,7 @@ class Record:
         one, two = self.each(key, **ours), other.each(minus, **theirs)
         if one is None or two is None:
             return found
-        return replace(
-            found, over_images=image_interval(np.mean([a - b for a, b in zip(one, two, strict=True)], axis=0))
-        )
+        return replace(found, over_images=t_interval(np.mean([a - b for a, b in zip(one, two, strict=True)], axis=0)))
 
     def best(self, key: str, by: str | Sequence[str], names: Sequence[str]) -> list[dict[str, Any]]:
         """For each value of ``by``: the setting (its ``names``) with the highest mean of ``key`` over seeds."""

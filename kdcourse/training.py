@@ -12,16 +12,20 @@ import torch
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 
+from kdcourse._answers import Recorded, Supervisor, predict, recorded
 from kdcourse._arguments import fail
-from kdcourse._feeds import Adapted, Batch, Feed, Supervisor, autocast, labelled, open_feed, predict, progress_bar
-from kdcourse._settings import Metric, Settings, make_optimizer, make_scheduler, name_of
-from kdcourse.data import NO_LABEL, Part, Splits, augmenter, epoch_seed, pick_device, seed_all, seeded
-from kdcourse.losses import MSE, CrossEntropy, Loss, Plain, Side, SoftTargets, Step, as_loss
-from kdcourse.models import Capture, preserved
+from kdcourse._feeds import Batch, Feed, autocast, labelled, open_feed, progress_bar
+from kdcourse._fitting import Chosen, choose_metric, default_loss, fit_together, read_labels, rehearse
+from kdcourse._interrupts import Interrupted
+from kdcourse._settings import Metric, Settings, make_optimizer, make_scheduler
+from kdcourse.data import Part, Splits, augmenter, epoch_seed, is_pair, pick_device, seed_all, seeded
+from kdcourse.losses import Loss, Side, SoftTargets, Step, as_loss
+from kdcourse.models import Capture, preserved, sent
 
 __all__ = ["History", "Run", "TrainState", "TrainingDiverged", "distill", "train"]
 
 EXPLODED = 1e4  # a batch's loss above this many times the first batch's (or above this, if that is below 1)
+EVERY = 16  # on an accelerator the loss and its gradient's norm are read once in so many steps: a read makes it wait
 
 
 class TrainingDiverged(RuntimeError):
@@ -37,7 +41,7 @@ class History(dict[str, list[float]]):
         """All epochs as a table that prints, and shows as HTML in a notebook."""
         from kdcourse.plots import Table
 
-        rows = [[epoch, *values] for epoch, values in enumerate(zip(*self.values(), strict=True))]
+        rows = [[epoch, *values] for epoch, values in enumerate(zip(*self.values(), strict=True), 1)]
         return Table(["epoch", *self], rows)
 
 
@@ -74,7 +78,8 @@ class Run:
         loss: the run's own copy of the loss, with its projections.
         history: lists, one value an epoch.
         best_epoch: index into the history's lists; None without validation data.
-        stopped_by: "epochs" or "plateau" ("diverged" on the run that a ``TrainingDiverged`` carries).
+        stopped_by: "epochs" or "plateau"; "diverged" on the run that a ``TrainingDiverged`` carries, "interrupted" on
+            that of an ``Interrupted``.
         seconds: wall-clock time of the whole run.
         config: every setting, as plain data.
     """
@@ -87,23 +92,27 @@ class Run:
     seconds: float
     config: dict[str, Any]
 
-    def plot(self) -> Any:
-        """The history as a figure with its alt text; ``.figure`` is matplotlib's."""
+    def plot(self, other: "Run | None" = None, *, names: tuple[str, str] = ("this run", "the other")) -> Any:
+        """The history as a figure with its alt text, beside another run's where one is given.
+
+        ``.figure`` is matplotlib's. Epochs count from one in the figure, from zero in the lists.
+        """
         from kdcourse import plots
 
-        if not self.history:
+        if not self.history or (other is not None and not other.history):
             raise fail("the run", "have finished an epoch to be drawn", "none", "Mend what made it diverge first.")
-        return plots.history(self.history, best_epoch=self.best_epoch)
+        beside = None if other is None else other.history
+        return plots.history(self.history, best_epoch=self.best_epoch, other=beside, names=names)
 
     def __repr__(self) -> str:
-        best = "" if self.best_epoch is None else f", best epoch {self.best_epoch}"
+        best = "" if self.best_epoch is None else f", best epoch {self.best_epoch + 1}"
         return (
             f"Run({len(self.history.get('loss', []))} epochs, stopped by {self.stopped_by}{best}, {self.seconds:.1f} s)"
         )
 
 
 def distill(
-    teacher: nn.Module, student: nn.Module, data: Any, *, val: Any = None, loss: Any = None, epochs: int = 10,
+    teacher: nn.Module | None, student: nn.Module, data: Any, *, val: Any = None, loss: Any = None, epochs: int = 10,
     batch_size: int = 128, optimizer: Any = "adamw", lr: float | None = None, weight_decay: float | None = None,
     schedule: Any = "cosine", metric: str | Metric = "auto", augment: Any = None, patience: int | None = None,
     min_epochs: int = 0, clip: float | None = None, device: str | torch.device | None = None,
@@ -113,20 +122,24 @@ def distill(
     """Train ``student`` in place to imitate ``teacher``: from -> to, whichever is the larger.
 
     Args:
-        teacher: works in eval mode without gradients and is left exactly as found, also after an error.
+        teacher: works in eval mode without gradients and is left exactly as found, also after an error. None where the
+            data carry recorded logits: (inputs, labels, logits), a part with ``.soft``, a loader of such triples.
         student: any module that returns logits; ``run.student is student``, in eval mode when the run ends.
         data: Splits (train and val are used, test never), a part, a pair of tensors, a DataLoader or a Dataset.
         val: validation data where ``data`` holds none. Without any, nothing is selected.
         loss: a Loss, a sum of them, or a callable (student_logits, teacher_logits, labels) -> scalar;
-            ``SoftTargets(4.0, 0.9)`` by default. The run works on a copy, ``run.loss``.
+            ``SoftTargets(4.0, 0.9)`` by default. A criterion of torch's is one of (outputs, labels) and may stand in a
+            sum. The run works on a copy, ``run.loss``.
         epochs, batch_size: whole numbers; ``batch_size`` does not touch a DataLoader.
         optimizer: "adamw" (lr 2e-3, weight decay 0.01), "sgd" (lr 0.05, Nesterov 0.9, weight decay 5e-4), a
             torch optimizer, or a callable of the parameter groups.
         lr, weight_decay: instead of the defaults. Projections of the loss train without weight decay.
         schedule: "cosine", "one-cycle", "constant", a callable (optimizer, steps) -> scheduler (stepped every
-            batch), or a scheduler object (stepped every epoch).
-        metric: "auto" (accuracy; for float labels -MSE; without labels agreement with the teacher) or a callable
-            (outputs, labels) -> float, higher is better.
+            batch), or a scheduler object (stepped every epoch, or every batch where its own length says so). For a
+            loader without a length all are stepped every epoch.
+        metric: "auto" (accuracy; for float labels -MSE; for one logit, many-hot labels and losses of one's own on
+            float labels the validation loss; without labels agreement with the teacher) or a callable
+            (outputs, labels) -> float, higher is better, which stands in the history under its name.
         augment: "flip-shift" or a function of a batch of images; teacher and student see the same images.
         patience: stop once this many epochs brought no better validation metric, but
         min_epochs: never before so many epochs.
@@ -139,11 +152,13 @@ def distill(
         callbacks: each called with the run after each epoch.
         cache_mb: the teacher's answers are kept up to this size, for tensors without augmentation.
         progress: show a progress bar.
-        seed: decides order, augmentation and projections; random states are restored afterwards.
+        seed: decides order, augmentation and projections; random states are restored afterwards. Runs in several
+            threads wait for each other, as random states belong to the process.
 
     Raises:
         ValueError, TypeError: an argument that cannot work, before any training.
         TrainingDiverged: the loss became NaN, infinite or huge; the student holds the last good weights.
+        Interrupted: Ctrl-C; ``.run`` is the run so far, and the student holds its best (else last) finished epoch.
 
     Source: Hinton et al. 2015.
     """
@@ -151,8 +166,10 @@ def distill(
         epochs, batch_size, optimizer, lr, weight_decay, schedule, metric, augment, patience, min_epochs, clip,
         device, precision, forward, unpack, callbacks, cache_mb, progress, seed,
     )  # fmt: skip
-    _check_models(teacher, student)
-    return _fit(teacher, student, data, val, SoftTargets(4.0, 0.9) if loss is None else as_loss(loss), settings)
+    _check_models(teacher, student, data)
+    loss = SoftTargets(4.0, 0.9) if loss is None else as_loss(loss)
+    with torch.inference_mode(False), torch.enable_grad():
+        return _fit(teacher, student, data, val, loss, settings, teaching=True)
 
 
 def train(
@@ -165,20 +182,26 @@ def train(
 ) -> Run:  # fmt: skip
     """Train ``model`` in place on labels: ``distill``'s loop without a teacher, with the same arguments.
 
-    ``loss=None``: cross-entropy for integer labels, mean squared error for float ones.
+    ``loss=None``: cross-entropy for class numbers and probabilities, mean squared error for other float labels.
     """
     settings = Settings(
         epochs, batch_size, optimizer, lr, weight_decay, schedule, metric, augment, patience, min_epochs, clip,
         device, precision, forward, unpack, callbacks, cache_mb, progress, seed,
     )  # fmt: skip
     _check_models(None, model)
-    return _fit(None, model, data, val, None if loss is None else as_loss(loss), settings)
+    with torch.inference_mode(False), torch.enable_grad():
+        return _fit(None, model, data, val, None if loss is None else as_loss(loss), settings, teaching=False)
 
 
-def _check_models(teacher: nn.Module | None, student: nn.Module) -> None:
+def _check_models(teacher: nn.Module | None, student: nn.Module, data: Any = ()) -> None:
     if not isinstance(student, nn.Module) or not (teacher is None or isinstance(teacher, nn.Module)):
         got = f"{type(teacher).__name__} and {type(student).__name__}"
         raise fail("teacher and student", "be torch.nn.Module objects", got, "Pass the models first.", TypeError)
+    if teacher is None and isinstance(data, (Part, Splits, tuple, list)):
+        part = data.train if isinstance(data, Splits) else data
+        if data != () and not recorded(part):
+            raise fail("teacher", "be given where no logits were recorded", None,
+                       "Pass a teacher, a part with .soft, or (inputs, labels, logits).")  # fmt: skip
     if teacher is student:
         raise fail("student", "be another object than the teacher", "the same module", "Use copy.deepcopy(teacher).")
     if not any(p.requires_grad for p in student.parameters()):
@@ -192,137 +215,98 @@ def _check_models(teacher: nn.Module | None, student: nn.Module) -> None:
 # ---------------------------------------------------------------- one run
 
 
-def _fit(teacher: nn.Module | None, student: nn.Module, data: Any, val: Any, loss: Loss | None, s: Settings) -> Run:
+def _fit(
+    teacher: nn.Module | None, student: nn.Module, data: Any, val: Any, loss: Loss | None, s: Settings, *,
+    teaching: bool,
+) -> Run:  # fmt: skip
     started = time.perf_counter()
     device = pick_device(s.device)
     if isinstance(data, Splits):
         val = data.val if val is None and len(data.val) else val
         data = data.train
     with seeded(s.seed), ExitStack() as stack:
-        feed = open_feed(data, s.batch_size, device, unpack=s.unpack, augment=augmenter(s.augment), shuffle=True)
+        opening: dict[str, Any] = {"unpack": s.unpack, "augment": augmenter(s.augment), "shuffle": True}
+        feed = open_feed(data, s.batch_size, device, triples=teaching and teacher is None, **opening)
         held = None if val is None else _open_val(val, s, device)
-        loss = _default_loss(feed) if loss is None else loss
-        metric = _metric(s, held, teacher)
-        _check_fit(loss, feed, held, teacher, s)
-        looking = Capture(student, loss.student_layers, "student")
-        at_teacher = None if teacher is None else Capture(teacher, loss.teacher_layers, "teacher")
-        student.to(device)
-        supervisor = None
-        if teacher is not None and at_teacher is not None:
-            stack.enter_context(preserved(teacher)).to(device)
+        student_layers = () if loss is None else loss.student_layers
+        looking = Capture(student, student_layers, "student")
+        sent(student, device, "student")
+        supervisor: Supervisor | Recorded | None = Recorded() if teaching else None
+        if teacher is not None and loss is not None:
+            at_teacher = Capture(teacher, loss.teacher_layers, "teacher")
+            sent(stack.enter_context(preserved(teacher)), device, "teacher")
             stack.enter_context(at_teacher)
             supervisor = Supervisor(teacher, at_teacher, device, s.forwards()[0], s.precision)
-        loop = _Loop(s, device, feed, held, supervisor, looking, metric, started)
+        read = read_labels(student, feed, held, loss, s, device)
+        loss = default_loss(read) if loss is None else loss
+        fit_together(loss, feed, held, teaching, teacher, s)
+        chosen = choose_metric(read, held, loss, s, teaching)
+        loop = _Loop(s, device, feed, held, supervisor, looking, chosen, started)
         loop.start(student, teacher, loss, data)
         stack.enter_context(looking)
         return loop.run()
 
 
 def _open_val(val: Any, s: Settings, device: torch.device) -> Feed:
-    held_as_tensors = isinstance(val, Part) or (isinstance(val, (tuple, list)) and isinstance(val[0], Tensor))
-    unpack = None if held_as_tensors else s.unpack
-    return open_feed(val, max(s.batch_size, 512), device, unpack=unpack, scan=True, name="val")
-
-
-def _default_loss(feed: Feed) -> Loss:
-    if isinstance(feed.labels, Tensor):
-        return MSE() if feed.labels.is_floating_point() else CrossEntropy()
-    raise fail("loss", "be given where the labels are not one tensor", type(feed.labels).__name__, "Pass loss=.")
-
-
-def _check_fit(loss: Loss, feed: Feed, held: Feed | None, teacher: nn.Module | None, s: Settings) -> None:
-    loose = [part.name for _, part in loss.parts if part.needs_labels]
-    unlabelled = (feed.part is not None and not labelled(feed.labels)) or feed.labels is None
-    if loose and unlabelled:
-        raise fail("data", f"have labels for the loss {', '.join(loose)}", "no label at all",
-                   "Pass labelled data, or a loss without labels such as SoftTargets(alpha=1.0).")  # fmt: skip
-    asking = [part.name for _, part in loss.parts if part.needs_teacher and not isinstance(part, Plain)]
-    if teacher is None and asking:
-        raise fail("loss", "need no teacher in train()", ", ".join(asking), "Use distill(teacher, student, ...).")
-    if held is None and s.patience is not None:
-        raise fail("patience", "be left out without validation data", s.patience, "Pass val=, or remove it.")
-    if held is None and s.metric != "auto":
-        raise fail("metric", "be left out without validation data", name_of(s.metric), "Pass val=, or remove it.")
-    if feed.steps is None and not (s.schedule == "constant" or isinstance(s.schedule, LRScheduler)):
-        raise fail("schedule", 'be "constant" for a loader without a length', name_of(s.schedule), 'Use "constant".')
-
-
-def _metric(s: Settings, held: Feed | None, teacher: nn.Module | None) -> tuple[str, Metric | None]:
-    """(name, function); None as function: agreement with the teacher."""
-    if callable(s.metric):
-        return getattr(s.metric, "__name__", "metric").replace("<lambda>", "metric"), s.metric
-    if held is None:
-        return "none", None
-    if labelled(held.labels):
-        if not isinstance(held.labels, Tensor):
-            raise fail(
-                "metric", "be a function where there are several heads", "auto", "Pass (outputs, labels) -> float."
-            )
-        return ("neg_mse", _neg_mse) if held.labels.is_floating_point() else ("accuracy", _accuracy)
-    if teacher is None:
-        raise fail("val", "have labels in train()", "no label at all", "Pass labelled validation data.")
-    return "agreement", None
-
-
-def _accuracy(outputs: Tensor, labels: Tensor) -> float:
-    known = labels != NO_LABEL
-    return float((outputs.argmax(dim=1) == labels)[known].float().mean())
-
-
-def _neg_mse(outputs: Tensor, labels: Tensor) -> float:
-    return -float((outputs.reshape(labels.shape) - labels).square().mean())
+    unpack = None if isinstance(val, Part) or is_pair(val) else s.unpack
+    return open_feed(val, max(s.batch_size, 128), device, unpack=unpack, scan=True, name="val")
 
 
 class _Loop:
     """The epochs of one run over one ``TrainState``."""
 
     def __init__(
-        self, settings: Settings, device: torch.device, feed: Feed, held: Feed | None, supervisor: Supervisor | None,
-        looking: Capture, metric: tuple[str, Metric | None], started: float,
+        self, settings: Settings, device: torch.device, feed: Feed, held: Feed | None,
+        supervisor: Supervisor | Recorded | None, looking: Capture, metric: Chosen, started: float,
     ) -> None:  # fmt: skip
         self.s, self.device, self.feed, self.held = settings, device, feed, held
         self.supervisor, self.looking, self.metric, self.started = supervisor, looking, metric, started
         self.forward = settings.forwards()[1]
+        self.name = "train" if supervisor is None else "distil"
+        self.unread: list[tuple[Tensor, dict[str, Tensor]]] = []
 
     def start(self, student: nn.Module, teacher: nn.Module | None, loss: Loss, data: Any) -> None:
         """Prepare loss, optimizer, schedule and cache: everything before the first epoch."""
         s = self.s
         loss = copy.deepcopy(loss).to(self.device)
-        first = next(self.feed.epoch(shuffle=False))
         self.asks = bool(loss.needs_teacher or loss.teacher_layers)
-        seed_all(s.seed)
-        with preserved(student), torch.no_grad():
-            theirs = None if teacher is None else Adapted(teacher, s.forwards()[0])
-            loss.prepare(Adapted(student, self.forward), theirs, first.inputs)
-            self._rehearse(student, loss, first)
+        self.resting = _resting(student)
+        rehearse(student, teacher, loss, self)
         optimizer = make_optimizer(s, student, loss)
-        total = None if self.feed.steps is None else s.epochs * self.feed.steps
-        self.state = TrainState(student, loss, optimizer, make_scheduler(s, optimizer, total))
+        scheduler, self.counts = make_scheduler(s, optimizer, self.feed.steps)
+        self.state = TrainState(student, loss, optimizer, scheduler)
         self.state.keep()
-        cached = "off: no teacher" if self.supervisor is None else "off: the loss does not ask the teacher"
-        if self.supervisor is not None and self.asks:
-            cached = self.supervisor.cache(self.feed, s.cache_mb, logits=loss.reads_logits)
-        if self.supervisor is not None and self.held is not None and self.metric[0] == "agreement":
-            self.supervisor.cache(self.held, s.cache_mb)
         self.config = s.describe() | {
-            "device": str(self.device), "loss": loss.name, "teacher_cache": cached, "metric": self.metric[0],
-            "steps": self.feed.steps, "data": getattr(data, "provenance", {}), "torch": torch.__version__,
+            "device": str(self.device), "loss": loss.name, "teacher_cache": self._fill(loss),
+            "metric": self.metric.name, "steps": self.feed.steps, "schedule_counts": self.counts,
+            "labels": self.feed.kind, "data": getattr(data, "provenance", {}), "torch": torch.__version__,
         }  # fmt: skip
 
-    def _rehearse(self, student: nn.Module, loss: Loss, batch: Batch) -> None:
-        """The loss on one batch, in eval mode: what cannot work fails here, before the teacher answers everything."""
-        theirs = self.supervisor.answer(self.feed, batch) if self.supervisor is not None else None
-        with self.looking, autocast(self.device, self.s.precision):
-            logits, seen = self.looking.run(lambda: self.forward(student, batch.inputs))
-            loss.total(Step(batch.inputs, batch.labels, Side(logits, seen, student), theirs))
-        if self.metric == ("agreement", None) and (logits.ndim != 2 or logits.shape[1] < 2):
-            raise fail("metric", "be a function where outputs are no classes and val has no labels", "auto",
-                       "Pass (outputs, labels) -> float, or labelled validation data.")  # fmt: skip
+    def _fill(self, loss: Loss) -> str:
+        """Fill the teacher's caches; what was done with the training data, in words."""
+        if self.supervisor is None:
+            return "off: no teacher"
+        show, limit = self.s.progress, self.s.cache_mb
+        if self.held is not None and (self.metric.by_teacher or (self.metric.by_loss and self.asks)):
+            self.supervisor.cache(self.held, limit, progress=show)
+        if not self.asks:
+            return "off: the loss does not ask the teacher"
+        return self.supervisor.cache(self.feed, limit, logits=loss.reads_logits, progress=show)
+
+    def train_mode(self, student: nn.Module) -> None:
+        """Train mode everywhere but in frozen parts and in parts that their owner had put in eval mode."""
+        student.train()
+        for module in student.modules():
+            own = list(module.parameters())
+            if module in self.resting or (own and not any(p.requires_grad for p in own)):
+                module.eval()
 
     def run(self) -> Run:
         """All epochs; the run. However it ends, the student holds the best (else last) finished epoch's weights."""
         try:
             return self._result(self._epochs())
+        except KeyboardInterrupt as error:
+            raise self._interrupted() from error
         finally:
             self.state.restore()
             self.state.student.eval()
@@ -334,13 +318,13 @@ class _Loop:
         """Train until the end or the plateau; which of the two it was."""
         state, s = self.state, self.s
         total = None if self.feed.steps is None else (s.epochs - state.epoch) * self.feed.steps
-        with progress_bar(s.progress, total=total) as bar:
+        with progress_bar(s.progress, total=total, desc=self.name) as bar:
             while state.epoch < s.epochs:
                 began = time.perf_counter()
                 seed_all(epoch_seed(s.seed, state.epoch))
                 averages = self._epoch(bar)
                 if self.held is not None:
-                    averages[f"val_{self.metric[0]}"] = self._validate()
+                    averages |= self._validate()
                 averages["seconds"] = time.perf_counter() - began
                 self._finish_epoch(averages)
                 bar.set_postfix({k: f"{v:.3f}" for k, v in averages.items() if k == "loss" or k.startswith("val_")})
@@ -355,83 +339,119 @@ class _Loop:
         seconds = time.perf_counter() - self.started
         return Run(state.student, state.loss, state.history, state.best_epoch, stopped_by, seconds, self.config)
 
+    def _interrupted(self) -> Interrupted:
+        """What Ctrl-C raises: the run so far, and how to go on."""
+        done = self.state.epoch
+        kept = "its initial weights" if done == 0 else "the weights of its best (else last) finished epoch"
+        error = Interrupted(
+            f"stopped by you after {done} of {self.s.epochs} epochs. The student holds {kept}; the history is in .run "
+            "of this exception (in a notebook: sys.last_value.run). Train the same student again to go on from there."
+        )
+        error.run = self._result("interrupted")
+        return error
+
     def _epoch(self, bar: Any) -> dict[str, float]:
         state = self.state
-        _train_mode(state.student)
+        self.train_mode(state.student)
+        if self.supervisor is not None:
+            self.supervisor.begin_epoch()
         params = [p for group in state.optimizer.param_groups for p in group["params"]]
         steps: list[tuple[int, dict[str, Tensor]]] = []
         lr, known = state.optimizer.param_groups[0]["lr"], False
         needing = [part.name for _, part in state.loss.parts if part.needs_labels]
         for batch in self.feed.epoch(shuffle=True):
-            steps.append((batch.size, self._step(batch, params)))
+            steps.append(self._step(batch, params))
             known = known or not needing or labelled(batch.labels)
             bar.update()
+        self._watch()
         if not steps:
             raise fail("data", "yield at least one batch in every epoch", "an empty epoch", "Check the loader.")
         if not known:
             raise fail("data", f"have labels for the loss {', '.join(needing)}", "no label in a whole epoch",
                        "Pass labelled data, or a loss without labels such as SoftTargets(alpha=1.0).")  # fmt: skip
         seen = sum(size for size, _ in steps)
-        return {n: sum(size * float(values[n]) for size, values in steps) / seen for n in steps[0][1]} | {"lr": lr}
+        averages = {"lr": lr}
+        for name in steps[0][1]:  # one read a quantity
+            values = torch.stack([values[name].reshape(()) for _, values in steps]).tolist()
+            averages[name] = sum(size * value for (size, _), value in zip(steps, values, strict=True)) / seen
+        return {**{name: averages[name] for name in steps[0][1]}, "lr": lr}
 
-    def _step(self, batch: Batch, params: list[Tensor]) -> dict[str, Tensor]:
+    def _step(self, batch: Batch, params: list[Tensor]) -> tuple[int, dict[str, Tensor]]:
         state = self.state
         asked = self.supervisor is not None and self.asks
         theirs = self.supervisor.answer(self.feed, batch) if asked and self.supervisor else None
         with autocast(self.device, self.s.precision):
             logits, seen = self.looking.run(lambda: self.forward(state.student, batch.inputs))
             ours = Side(logits, seen, state.student)
-            loss, terms = state.loss.total(Step(batch.inputs, batch.labels, ours, theirs))
-        value = float(loss.detach())
-        state.first_loss = value if state.first_loss is None else state.first_loss
-        if not math.isfinite(value) or value > EXPLODED * max(1.0, state.first_loss):
-            self._diverged(f"the loss is {value:g}", terms)
+            loss, terms = state.loss.total(Step(batch.inputs, batch.labels, ours, theirs, checked=True))
         if not loss.requires_grad:
             raise fail("loss", "depend on a parameter that trains", state.loss.name, "Unfreeze a layer that it reads.")
         state.optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         grads = [p.grad for p in params if p.grad is not None]
         norm = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(grads)))
-        if not math.isfinite(float(norm)):
-            self._diverged(f"the loss is {value:g}, its gradient's norm {float(norm):g}", terms)
+        self.unread.append((torch.stack([loss.detach().reshape(()).float(), norm.detach().float()]), terms))
+        if self.device.type == "cpu" or len(self.unread) == EVERY:
+            self._watch()
         if self.s.clip is not None:
             nn.utils.clip_grads_with_norm_(params, self.s.clip, norm)
         state.optimizer.step()
-        if state.scheduler is not None and not isinstance(self.s.schedule, LRScheduler):
+        if state.scheduler is not None and self.counts == "batches":
             state.scheduler.step()
-        return {name: v.detach() for name, v in {"loss": loss, **terms, "grad_norm": norm}.items()}
+        size = batch.size or len(logits if isinstance(logits, Tensor) else next(iter(logits.values())))
+        return size, {name: v.detach() for name, v in {"loss": loss, **terms, "grad_norm": norm}.items()}
+
+    def _watch(self) -> None:
+        """Read the losses and gradient norms that were not read yet, all at once; stop at the first bad one."""
+        waiting, self.unread = self.unread, []
+        if not waiting:
+            return
+        state = self.state
+        for (value, norm), (_, terms) in zip(torch.stack([pair for pair, _ in waiting]).tolist(), waiting, strict=True):
+            state.first_loss = value if state.first_loss is None else state.first_loss
+            if not math.isfinite(value) or value > EXPLODED * max(1.0, state.first_loss):
+                self._diverged(f"the loss is {value:g}", terms)
+            if not math.isfinite(norm):
+                self._diverged(f"the loss is {value:g}, its gradient's norm {norm:g}", terms)
 
     def _diverged(self, what: str, terms: dict[str, Tensor]) -> None:
         state = self.state
         shown = ", ".join(f"{name} {float(value.detach()):g}" for name, value in terms.items())
         kept = "the initial weights" if state.epoch == 0 else "the weights of the best or last finished epoch"
         error = TrainingDiverged(
-            f"{what} in epoch {state.epoch} ({shown}). The student holds {kept}. Lower lr, set clip=1.0, or lower the "
-            "weight of the largest term."
+            f"{what} in epoch {state.epoch + 1} ({shown}). The student holds {kept}. Lower lr, set clip=1.0, or lower "
+            "the weight of the largest term."
         )
         error.run = self._result("diverged")
         raise error
 
-    def _validate(self) -> float:
+    def _validate(self) -> dict[str, float]:
+        """The metric on the validation data by its name in the history, and what else is worth a look."""
         assert self.held is not None
         self.state.student.eval()
-        function = self.metric[1]
-        held, supervisor, student = self.held, self.supervisor, self.state.student
-        ask: list[Callable[[Batch], Any]] = [lambda batch: self.forward(student, batch.inputs)]
-        if function is None and supervisor is not None:
+        held, supervisor, student, losses = self.held, self.supervisor, self.state.student, list[tuple[int, float]]()
+
+        def ours(batch: Batch) -> Any:
+            logits, seen = self.looking.run(lambda: self.forward(student, batch.inputs))
+            if self.metric.by_loss:
+                theirs = supervisor.answer(held, batch) if supervisor is not None and self.asks else None
+                step = Step(batch.inputs, batch.labels, Side(logits, seen, student), theirs, checked=True)
+                losses.append((batch.size, float(self.state.loss.total(step)[0])))
+            return logits
+
+        ask: list[Callable[[Batch], Any]] = [ours]
+        if self.metric.by_teacher and supervisor is not None:
             ask.append(lambda batch: supervisor.answer(held, batch).logits)
         outputs, labels = predict(ask, held, self.device, precision=self.s.precision)
-        if function is None:
-            return float((outputs[0].argmax(dim=1) == outputs[1].argmax(dim=1)).float().mean())
-        return float(function(outputs[0], labels))
+        return self.metric.measured(outputs, labels, losses)
 
     def _finish_epoch(self, averages: dict[str, float]) -> None:
         state = self.state
         for name, value in averages.items():
             state.history.setdefault(name, []).append(value)
-        metric = averages.get(f"val_{self.metric[0]}") if self.held is not None else None
+        metric = self.metric.score(averages) if self.held is not None else None
         if metric is not None and not math.isfinite(metric):
-            raise fail(f"metric {self.metric[0]}", "be finite", metric, "Check the metric and the validation data.")
+            raise fail(f"metric {self.metric.name}", "be finite", metric, "Check the metric and the validation data.")
         if metric is None or metric > state.best_metric:
             state.keep()
         if metric is not None and metric > state.best_metric:
@@ -439,8 +459,8 @@ class _Loop:
         if isinstance(self.s.schedule, ReduceLROnPlateau):
             watched = averages["loss"] if metric is None else -metric  # what should fall
             self.s.schedule.step(watched if self.s.schedule.mode == "min" else -watched)
-        elif isinstance(self.s.schedule, LRScheduler):
-            self.s.schedule.step()
+        elif state.scheduler is not None and self.counts == "epochs":
+            state.scheduler.step()
         state.epoch += 1
 
     def _flat(self) -> bool:
@@ -451,10 +471,6 @@ class _Loop:
         return state.epoch - 1 - state.best_epoch >= self.s.patience
 
 
-def _train_mode(student: nn.Module) -> None:
-    """Train mode everywhere but in frozen parts: batch norm whose weights are frozen keeps its statistics."""
-    student.train()
-    for module in student.modules():
-        own = list(module.parameters())
-        if own and not any(p.requires_grad for p in own):
-            module.eval()
+def _resting(student: nn.Module) -> set[nn.Module]:
+    """Modules that their owner put in eval mode inside a model in train mode: batch norm with fixed statistics, say."""
+    return {module for module in student.modules() if not module.training} if student.training else set()

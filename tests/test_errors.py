@@ -1,5 +1,6 @@
 """Bad input that no other file meets: each error names the argument, the rule, the value and the remedy."""
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -63,7 +64,7 @@ class Endless:
 
 
 class Once(Endless):
-    """A loader that is empty from its third reading on: the first two are the look at the data."""
+    """A loader that is empty from its second reading on: the first is the look at the data."""
 
     def __init__(self):
         self.read = 0
@@ -73,7 +74,7 @@ class Once(Endless):
 
     def __iter__(self):
         self.read += 1
-        if self.read <= 2:
+        if self.read <= 1:
             yield from super().__iter__()
 
 
@@ -82,7 +83,6 @@ def heads(part):
 
 
 @pytest.mark.parametrize(("call", "text"), [
-    (lambda s, m: kd.train(m, Endless()), "schedule must be .constant. for a loader without a length; got 'cosine'"),
     (lambda s, m: kd.train(m, Once(), progress=False), "data must yield at least one batch in every epoch"),
     (lambda s, m: kd.train(m, Endless(), unpack=lambda b: b[0]), r"unpack must return a pair \(inputs, labels\); got 'Tensor'"),
     (lambda s, m: kd.train(m, s.train, val=(s.val.images, None)), r"val must have labels in train\(\); got no label at all"),
@@ -110,7 +110,7 @@ def test_an_infinite_gradient_of_a_finite_loss_is_caught(small, student):
     def edge(z, t, y):
         return (z.square().sum() * 0).sqrt() + 1
 
-    with pytest.raises(kd.training.TrainingDiverged, match="its gradient's norm nan in epoch 0"):
+    with pytest.raises(kd.training.TrainingDiverged, match="its gradient's norm nan in epoch 1"):
         kd.train(student, small, loss=edge, progress=False)
 
 
@@ -155,7 +155,7 @@ def test_a_shuffled_loader_compares_the_same_images(small, teacher, student):
     assert report.kl == pytest.approx(0, abs=1e-5)
     ordered, mixed = (kd.evaluation.compare([teacher], [student], d) for d in (small.test, shuffled(small.test)))
     assert mixed.difference == pytest.approx(ordered.difference)
-    assert kd.evaluation.compare([teacher], [teacher], shuffled(small.test)).interval == (0.0, 0.0)
+    assert kd.evaluation.compare([teacher], [teacher], shuffled(small.test)).kind == "identical"
     assert torch.equal(state, torch.get_rng_state()), "measuring leaves the random state alone"
     copied = kd.build("cnn", width=4)
     copied.load_state_dict(teacher.state_dict())
@@ -272,10 +272,10 @@ def scheduler_of(optimizer):
     (lambda s, m: kd.train(m, DataLoader([])), "data must yield at least one batch; got an empty loader"),
     (lambda s, m: kd.evaluate(m, s), r"data must be a Part.* got 'Splits'. Pass one part, such as splits.test"),
     (lambda s, m: kd.train(m, s.train, val=s), r"val must be a Part.* got 'Splits'"),
-    (lambda s, m: kd.train(m, (s.train.images.numpy(), s.train.labels.numpy())), "data must hold tensors; got NumPy arrays. Wrap each with torch.as_tensor"),
+    (lambda s, m: kd.train(m, (s.train.images, np.array(["shirt"] * 400))), "labels must be a tensor of numbers .* got ndarray of <U5. Number the classes from 0"),
     (lambda s, m: kd.evaluate("model", s.test), "model must be a torch.nn.Module; got 'str'. Pass run.student"),
     (lambda s, m: kd.save_frozen("model", "x"), "model must be a torch.nn.Module"),
-    (lambda s, m: kd.train(m, (s.train.images, s.train.labels.float() / 10), loss=L.CrossEntropy()), r"labels must be whole numbers; got 'torch.float32'. Use MSE or LogitMSE"),
+    (lambda s, m: kd.train(m, (s.train.images, s.train.labels.float() / 10), loss=L.CrossEntropy()), r"labels must be whole numbers beside outputs of shape \(128, 10\); got torch.float32 with fractions"),
     (lambda s, m: kd.data.few_labels(kd.data.unlabelled(s.train), 10), "part must have class labels to choose from; got no labels"),
     (lambda s, m: kd.split(kd.load("digits"), seed=-1), "seed must be a whole number of at least 0"),
     (lambda s, m: kd.data.join(kd.data.Part(s.train.images, torch.rand(400)), kd.data.unlabelled(s.train)), "parts must all have labels where one has float labels"),

@@ -15,11 +15,12 @@ from kdcourse.data.batching import (
 )  # fmt: skip
 from kdcourse.data.comparing import digest, directions, duplicates, near_duplicates, shift
 from kdcourse.data.loading import ASSETS, load, official_indices, read_idx
-from kdcourse.data.part import NO_LABEL, ImageData, Part, Splits, take
+from kdcourse.data.part import NO_LABEL, ImageData, Part, Splits, as_part, is_pair, take, tidy
 from kdcourse.data.splitting import few_labels, join, split, tile, unlabelled
 
 __all__ = [
-    "ASSETS", "NO_LABEL", "ImageData", "Part", "Splits", "augmenter", "batch_sizes", "batches", "digest", "directions",
-    "duplicates", "epoch_seed", "few_labels", "flip_shift", "join", "load", "near_duplicates", "official_indices",
-    "pick_device", "read_idx", "seed_all", "seeded", "shift", "split", "take", "tile", "unlabelled",
+    "ASSETS", "NO_LABEL", "ImageData", "Part", "Splits", "as_part", "augmenter", "batch_sizes", "batches", "digest",
+    "directions", "duplicates", "epoch_seed", "few_labels", "flip_shift", "is_pair", "join", "load", "near_duplicates",
+    "official_indices", "pick_device", "read_idx", "seed_all", "seeded", "shift", "split", "take", "tidy", "tile",
+    "unlabelled",
 ]  # fmt: skip

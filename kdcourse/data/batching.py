@@ -1,6 +1,7 @@
 """Batches of positions, seeds for order and draws, the device, augmentation of a batch."""
 
 import random
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import cast
@@ -13,7 +14,7 @@ from kdcourse._arguments import one_of
 from kdcourse.data.part import Part
 
 __all__ = [
-    "augmenter", "batch_sizes", "batches", "epoch_seed", "flip_shift", "pick_device", "seed_all", "seeded",
+    "augmenter", "batch_sizes", "batches", "drawing", "epoch_seed", "flip_shift", "pick_device", "seed_all", "seeded",
 ]  # fmt: skip
 
 
@@ -22,11 +23,27 @@ def epoch_seed(seed: int, epoch: int) -> int:
     return (seed * 1_000_003 + epoch) % 2**32
 
 
+# Random states belong to the process, not to a thread: whoever draws holds this lock, so that runs in several threads
+# give what they give one after another. A run may start another one inside itself.
+_DRAWING = threading.RLock()
+
+
+@contextmanager
+def drawing(seed: int) -> Iterator[None]:
+    """Seed torch alone; its state is given back afterwards."""
+    with _DRAWING, torch.random.fork_rng():
+        torch.manual_seed(int(seed))
+        yield
+
+
 @contextmanager
 def seeded(seed: int) -> Iterator[None]:
-    """Seed torch, NumPy and Python; give each its own state back afterwards, also after an error."""
-    states = random.getstate(), np.random.get_state()
-    with torch.random.fork_rng():
+    """Seed torch, NumPy and Python; give each its own state back afterwards, also after an error.
+
+    One thread at a time: another one that asks waits.
+    """
+    with _DRAWING, torch.random.fork_rng():
+        states = random.getstate(), np.random.get_state()
         try:
             seed_all(seed)
             yield
@@ -37,6 +54,7 @@ def seeded(seed: int) -> Iterator[None]:
 
 def seed_all(seed: int) -> None:
     """Seed torch, NumPy and Python; torch first, and nothing is drawn."""
+    seed = int(seed)
     torch.manual_seed(seed)
     np.random.seed(seed % 2**32)
     random.seed(seed)

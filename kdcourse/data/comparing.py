@@ -79,7 +79,7 @@ def shift(one: Part, other: Part, *, n: int = 1000, seed: int = 0) -> dict[str, 
     from scipy.stats import binomtest
     from sklearn.linear_model import LogisticRegression
 
-    generator = torch.Generator().manual_seed(seed)
+    generator = torch.Generator().manual_seed(int(seed))
     size = min(n, len(one), len(other)) // 2 * 2
     drawn = [p.images[torch.randperm(len(p), generator=generator)[:size]].flatten(1).numpy() for p in (one, other)]
     half = size // 2

@@ -66,7 +66,8 @@ def _image_data(
     def part(x: np.ndarray, y: np.ndarray) -> Part:
         images = torch.from_numpy(x).float().div_(255)
         images = images.unsqueeze(1) if images.ndim == 3 else images
-        return Part(images, torch.from_numpy(y.astype(np.int64)), provenance={"name": name})
+        labels = torch.from_numpy(y.astype(np.int64))
+        return Part(images, labels, provenance={"name": name}, classes=SETS[name][0])
 
     return ImageData(name, part(train_x, train_y), part(test_x, test_y), SETS[name][0])
 
@@ -76,7 +77,7 @@ def _load_digits() -> ImageData:
 
     digits = load_digits()
     images = torch.from_numpy(digits.images).float().div_(16).unsqueeze(1)
-    part = Part(images, torch.from_numpy(digits.target).long(), provenance={"name": "digits"})
+    part = Part(images, torch.from_numpy(digits.target).long(), provenance={"name": "digits"}, classes=DIGITS)
     return ImageData("digits", part, None, DIGITS)
 
 

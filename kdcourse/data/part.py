@@ -1,16 +1,17 @@
 """What data is held as: a part (inputs and labels as tensors), a loaded set, three disjoint splits."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
 from kdcourse._arguments import fail
 
-__all__ = ["NO_LABEL", "ImageData", "Part", "Splits", "take"]
+__all__ = ["NO_LABEL", "ImageData", "Part", "Splits", "as_part", "describe_labels", "is_pair", "take", "tidy"]
 
 NO_LABEL = -100  # PyTorch's own ignore_index: an image that carries no label in a mixed set
 
@@ -22,17 +23,25 @@ class Part(Dataset[tuple[Tensor, Tensor]]):
         images: float32, N x C x H x W, in [0, 1].
         labels: int64 or float32 of length N, or None where nothing is labelled; -100 means *no label*.
         indices: int64, each image's place in the set that it came from.
-        soft: the source's logits where ``synthesise`` made the images, else None.
+        soft: a teacher's logits for these very images (``synthesise`` gives its source's), else None.
         provenance: where the part comes from, as plain data.
+        classes: the classes' names, where they are known.
+
+    Raises ValueError where labels, indices or soft are not one for each image.
     """
 
     def __init__(
         self, images: Tensor, labels: Any = None, indices: Tensor | None = None, *, soft: Tensor | None = None,
-        provenance: Mapping[str, Any] | None = None,
+        provenance: Mapping[str, Any] | None = None, classes: Sequence[str] = (),
     ) -> None:  # fmt: skip
-        self.images, self.labels, self.soft = images, labels, soft
+        self.images, self.labels, self.soft = images, tidy(labels), soft
         self.indices = torch.arange(len(images)) if indices is None else indices
-        self.provenance = dict(provenance or {})
+        self.provenance, self.classes = dict(provenance or {}), tuple(classes)
+        heads = self.labels if isinstance(self.labels, Mapping) else {"labels": self.labels}
+        for name, value in {**heads, "indices": self.indices, "soft": soft}.items():
+            if value is not None and (value.ndim == 0 or len(value) != len(images)):
+                rule = f"have one entry for each of the {len(images)} inputs"
+                raise fail(name, rule, len(value) if value.ndim else "one number", "Check the pair.")
 
     def __len__(self) -> int:
         return len(self.images)
@@ -51,7 +60,7 @@ class Part(Dataset[tuple[Tensor, Tensor]]):
         soft = None if self.soft is None else self.soft[positions]
         return Part(
             self.images[positions], take(self.labels, positions), self.indices[positions], soft=soft,
-            provenance=self.provenance,
+            provenance=self.provenance, classes=self.classes,
         )  # fmt: skip
 
 
@@ -85,6 +94,7 @@ class Splits:
 
 
 def describe_labels(labels: Any) -> str:
+    """How many have a label, in words."""
     if labels is None:
         return "no labels"
     if isinstance(labels, Mapping):
@@ -103,14 +113,42 @@ def take(values: Any, positions: Any) -> Any:
 
 
 def as_part(data: Any) -> Part:
+    """A part as it is; a pair (inputs, labels) or a triple (inputs, labels, teacher's logits) as one."""
     if isinstance(data, Part):
         return data
-    if not (isinstance(data, (tuple, list)) and len(data) == 2 and isinstance(data[0], Tensor)):
+    if not is_pair(data):
         raise fail("data", "be a loaded set, a Part, or a pair (inputs, labels) of tensors", type(data).__name__,
-                   "Wrap arrays with torch.as_tensor; unlabelled data is (inputs, None).", TypeError)  # fmt: skip
-    inputs, labels = data
-    lengths = labels.values() if isinstance(labels, Mapping) else [] if labels is None else [labels]
-    for value in lengths:
-        if len(value) != len(inputs):
-            raise fail("labels", f"have one entry for each of the {len(inputs)} inputs", len(value), "Check the pair.")
-    return Part(inputs, labels)
+                   "Unlabelled data is (inputs, None); recorded answers come third.", TypeError)  # fmt: skip
+    inputs, labels, *soft = data
+    return Part(torch.as_tensor(inputs), labels, soft=None if not soft else torch.as_tensor(soft[0]))
+
+
+def is_pair(data: Any) -> bool:
+    """Whether this is (inputs, labels) or (inputs, labels, logits), held as tensors or NumPy arrays."""
+    numbers = (Tensor, np.ndarray)
+    if not isinstance(data, (tuple, list)) or len(data) not in (2, 3) or not isinstance(data[0], numbers):
+        return False
+    return all(value is None or isinstance(value, (*numbers, Mapping)) for value in data[1:])
+
+
+def tidy(labels: Any, name: str = "labels") -> Any:
+    """Labels as tensors: NumPy converted, whole numbers and bools as int64, N x 1 whole numbers as N.
+
+    Raises TypeError for what is no number at all.
+    """
+    if labels is None:
+        return None
+    if isinstance(labels, Mapping):
+        return {key: tidy(value, f"{name}[{key!r}]") for key, value in labels.items()}
+    if isinstance(labels, np.ndarray) and labels.dtype.kind in "iufb":
+        labels = torch.as_tensor(labels)
+    if isinstance(labels, (list, tuple)) and labels and all(isinstance(v, (int, float)) for v in labels):
+        labels = torch.tensor(labels)
+    if not isinstance(labels, Tensor) or labels.is_complex():
+        got = f"{type(labels).__name__} of {labels.dtype}" if hasattr(labels, "dtype") else type(labels).__name__
+        raise fail(name, "be a tensor of numbers (or a dict of them, one a head)", got,
+                   "Number the classes from 0: torch.tensor([0, 1, ...]).", TypeError)  # fmt: skip
+    if not labels.is_floating_point():
+        labels = labels.long()
+        labels = labels.squeeze(1) if labels.ndim == 2 and labels.shape[1] == 1 else labels
+    return labels

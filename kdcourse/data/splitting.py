@@ -1,6 +1,7 @@
 """Disjoint, stratified, seeded parts; parts with few labels, with none, joined, repeated."""
 
 import hashlib
+from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
@@ -27,7 +28,8 @@ def split(
         data: an ``ImageData``, or a pair (inputs, labels) of tensors.
         train: a fraction or a number of examples; None takes all that remain.
         val: likewise for validation.
-        test: likewise; only for data without a test set of its own, where None means 0.2.
+        test: likewise; only for data without a test set of its own, where None means 0.2. From a part that an
+            earlier split made no test set is cut unless asked for: its own has been cut already.
         seed: the same seed gives the same parts.
 
     Float labels are not stratified. Raises ValueError where the sizes do not fit or ``test`` would have no effect.
@@ -37,7 +39,9 @@ def split(
     if source.test is not None and test is not None:
         raise fail("test", f"be left out: {source.name} has a test set of its own", test, "Remove the argument.")
     n = len(source.train)
-    size_test = 0 if source.test is not None else _count("test", 0.2 if test is None else test, n)
+    split_before = isinstance(data, Part) and "part" in data.provenance
+    none = source.test is not None or (split_before and test is None)
+    size_test = 0 if none else _count("test", 0.2 if test is None else test, n)
     size_val = _count("val", val, n)
     size_train = n - size_test - size_val if train is None else _count("train", train, n)
     if size_train < 1 or size_train + size_val + size_test > n:
@@ -49,24 +53,22 @@ def split(
     provenance = {"name": source.name, "seed": seed, "hash": _hash(train_at, val_at, test_at)}
     held_out = source.train if source.test is None else source.test
     at = test_at if source.test is None else torch.arange(len(held_out))
-    return Splits(
-        _part(source.train, train_at, {**provenance, "part": "train"}),
-        _part(source.train, val_at, {**provenance, "part": "val"}),
-        _part(held_out, at, {**provenance, "part": "test"}),
-        source.classes,
-        provenance,
-    )
+    classes = source.classes or source.train.classes
+    parts = {"train": (source.train, train_at), "val": (source.train, val_at), "test": (held_out, at)}
+    made = {name: _part(part, at, {**provenance, "part": name}, classes) for name, (part, at) in parts.items()}
+    test_part = None if split_before and test is None else made["test"]
+    return Splits(made["train"], made["val"], test_part, classes, provenance)
 
 
-def _part(source: Part, positions: Tensor, provenance: dict[str, Any]) -> Part:
+def _part(source: Part, positions: Tensor, provenance: dict[str, Any], classes: tuple[str, ...]) -> Part:
     part = source.select(positions)
-    part.provenance = provenance
+    part.provenance, part.classes = provenance, classes
     return part
 
 
 def _count(argument: str, size: float | int, n: int) -> int:
-    whole = isinstance(size, int) and not isinstance(size, bool)
-    if (not whole and not (isinstance(size, float) and 0 <= size < 1)) or size < 0:
+    whole = isinstance(size, Integral) and not isinstance(size, bool)
+    if (not whole and not (isinstance(size, Real) and 0 <= size < 1)) or size < 0:
         raise fail(argument, "be a fraction below 1 or a number of examples", size, "Write 0.2 or 2000, say.")
     return int(size) if whole else round(size * n)
 
@@ -81,7 +83,7 @@ def _cut(labels: Any, positions: Tensor, size: int, seed: int, *, leftover: bool
     if leftover and classes is not None and size < len(set(classes.tolist())):
         classes = None  # too few left over to have one of each class
     try:
-        kept, out = train_test_split(positions.numpy(), test_size=size, random_state=seed, stratify=classes)
+        kept, out = train_test_split(positions.numpy(), test_size=size, random_state=int(seed), stratify=classes)
     except ValueError as error:
         raise ValueError(
             f"val, test or train cannot be stratified: {error} Use larger parts or fewer classes."
@@ -106,19 +108,19 @@ def few_labels(part: Part, n: int, seed: int = 0) -> Part:
     if n % len(classes) or n // len(classes) > smallest:
         rule = f"be a multiple of {len(classes)} (the classes) and at most {smallest * len(classes)}"
         raise fail("n", rule, n, "Choose such a number.")
-    generator = torch.Generator().manual_seed(seed)
+    generator = torch.Generator().manual_seed(int(seed))
     labels = torch.full_like(part.labels, NO_LABEL)
     for c in classes:
         at = (part.labels == c).nonzero().flatten()
         kept = at[torch.randperm(len(at), generator=generator)[: n // len(classes)]]
         labels[kept] = c
     provenance = {**part.provenance, "labels": n, "labels_seed": seed}
-    return Part(part.images, labels, part.indices, soft=part.soft, provenance=provenance)
+    return Part(part.images, labels, part.indices, soft=part.soft, provenance=provenance, classes=part.classes)
 
 
 def unlabelled(part: Part) -> Part:
     """The same images, with no labels at all."""
-    return Part(part.images, None, part.indices, soft=part.soft, provenance=part.provenance)
+    return Part(part.images, None, part.indices, soft=part.soft, provenance=part.provenance, classes=part.classes)
 
 
 def join(*parts: Part) -> Part:
@@ -134,7 +136,8 @@ def join(*parts: Part) -> Part:
     images = torch.cat([part.images for part in parts])
     soft = [part.soft for part in parts if part.soft is not None]
     kept = torch.cat(soft) if len(soft) == len(parts) else None
-    return Part(images, joined, soft=kept, provenance={"joined": [part.provenance for part in parts]})
+    provenance = {"joined": [part.provenance for part in parts]}
+    return Part(images, joined, soft=kept, provenance=provenance, classes=parts[0].classes)
 
 
 def tile(part: Part, n: int) -> Part:

@@ -3,17 +3,21 @@
 ``number * loss`` and ``loss + loss`` give a ``Loss`` again; a plain callable in a sum is wrapped under its name.
 """
 
+import inspect
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from numbers import Real
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.loss import _Loss
 
 from kdcourse._arguments import fail
+from kdcourse.data import NO_LABEL
 
-__all__ = ["Loss", "Plain", "Side", "Step", "Weighted", "as_loss"]
+__all__ = ["Criterion", "Loss", "Plain", "Side", "Step", "Weighted", "as_loss"]
 
 RESERVED = ("loss", "grad_norm", "lr", "seconds")  # what a history says besides the terms
 
@@ -29,12 +33,16 @@ class Side:
 
 @dataclass
 class Step:
-    """What a loss may look at: inputs, labels (None where there are none), student, teacher (None without one)."""
+    """What a loss may look at: inputs, labels (None where there are none), student, teacher (None without one).
+
+    ``checked``: the labels were checked where they entered, so a loss need not read their values again.
+    """
 
     inputs: Any
     labels: Any
     student: Side
     teacher: Side | None
+    checked: bool = False
 
 
 class Loss(nn.Module):
@@ -44,6 +52,7 @@ class Loss(nn.Module):
         name: the term's name in a run's history.
         needs_teacher, needs_labels: whether it needs a teacher, the labels.
         reads_logits: whether it reads the teacher's logits (a hint reads features only).
+        squared: whether it is a squared error on labels, so that labels are the targets of a regression.
         student_layers, teacher_layers: names from ``named_modules()`` that it looks at; ``"name:in"`` enters a layer.
     """
 
@@ -51,7 +60,7 @@ class Loss(nn.Module):
         super().__init__()
         self.name = name
         self.needs_teacher = self.needs_labels = False
-        self.reads_logits = True
+        self.reads_logits, self.squared = True, False
         self.student_layers: tuple[str, ...] = ()
         self.teacher_layers: tuple[str, ...] = ()
 
@@ -99,11 +108,25 @@ class Loss(nn.Module):
         return self if isinstance(other, (int, float)) and other == 0 else as_loss(other) + self
 
     def __mul__(self, weight: float) -> "Loss":
-        if not isinstance(weight, (int, float)) or not math.isfinite(weight):
+        if not isinstance(weight, Real) or isinstance(weight, bool) or not math.isfinite(weight):
             raise fail("a loss's weight", "be a finite number", weight, "Write 0.5 * loss.", TypeError)
-        return Weighted([(weight * w, part) for w, part in self.parts])
+        return Weighted([(float(weight) * w, part) for w, part in self.parts])
 
     __rmul__ = __mul__
+
+    def options(self) -> dict[str, Any]:
+        """What distinguishes this loss from another of its class, for its repr."""
+        return {}
+
+    def __repr__(self) -> str:
+        shown = ", ".join(f"{name}={_short(value)}" for name, value in self.options().items())
+        return f"{type(self).__name__}({shown})"
+
+
+def _short(value: Any) -> str:
+    if isinstance(value, Tensor):
+        return f"[{', '.join(f'{v:.3g}' for v in value.flatten()[:6].tolist())}{', …' if value.numel() > 6 else ''}]"
+    return f"{value:g}" if isinstance(value, float) else repr(value)
 
 
 def _free_name(name: str, taken: set[str]) -> str:
@@ -122,6 +145,7 @@ class Weighted(Loss):
         self.needs_teacher = any(loss.needs_teacher for _, loss in parts)
         self.needs_labels = any(loss.needs_labels for _, loss in parts)
         self.reads_logits = any(loss.needs_teacher and loss.reads_logits for _, loss in parts)
+        self.squared = any(loss.squared for _, loss in parts)
         self.student_layers = tuple(dict.fromkeys(n for _, loss in parts for n in loss.student_layers))
         self.teacher_layers = tuple(dict.fromkeys(n for _, loss in parts for n in loss.teacher_layers))
 
@@ -136,6 +160,9 @@ class Weighted(Loss):
     def terms(self, step: Step) -> dict[str, Tensor]:
         return self.total(step)[1]
 
+    def __repr__(self) -> str:
+        return " + ".join(f"{weight:g} {loss!r}" for weight, loss in self.parts)
+
 
 class Plain(Loss):
     """Any callable ``(student_logits, teacher_logits, labels) -> scalar``, under its own name."""
@@ -147,21 +174,108 @@ class Plain(Loss):
         self.needs_teacher = True
 
     def terms(self, step: Step) -> dict[str, Tensor]:
-        value = self.function(step.student.logits, step.teacher and step.teacher.logits, step.labels)
+        return self._scalar(self.function(step.student.logits, step.teacher and step.teacher.logits, step.labels))
+
+    def _scalar(self, value: Any) -> dict[str, Tensor]:
         if not isinstance(value, Tensor) or value.numel() != 1:
             shown = tuple(value.shape) if isinstance(value, Tensor) else type(value).__name__
             raise fail(f"the loss {self.name}", "return a scalar tensor", shown, "Reduce it with .mean().", TypeError)
         return {self.name: value}
 
+    def __repr__(self) -> str:
+        return self.name
+
+
+class Criterion(Plain):
+    """A criterion of two arguments (outputs, labels), as torch's own are; it never sees the teacher."""
+
+    def __init__(self, function: Callable[..., Tensor], name: str | None = None) -> None:
+        super().__init__(function, name)
+        self.needs_teacher, self.needs_labels = False, True
+        if isinstance(function, nn.Module):
+            self.criterion = function  # a submodule: its class weights follow the run's device
+        squares = (nn.MSELoss, nn.L1Loss, nn.SmoothL1Loss, nn.HuberLoss, nn.GaussianNLLLoss, nn.PoissonNLLLoss)
+        named = ("mse_loss", "l1_loss", "smooth_l1_loss", "huber_loss", "poisson_nll_loss")
+        self.squared = isinstance(function, squares) or self.name in named
+
+    def terms(self, step: Step) -> dict[str, Tensor]:
+        outputs, labels = step.student.logits, step.labels
+        if labels is None:
+            return {self.name: outputs.sum() * 0.0}
+        outputs, labels = self._beside(outputs, labels)
+        try:
+            return self._scalar(self.function(outputs, labels))
+        except (RuntimeError, ValueError, IndexError) as error:
+            shapes = f"outputs {_about(outputs)} and labels {_about(labels)}: {error}"
+            remedy = f"Adapt them: loss=lambda s, t, y: F.{_functional(self.function)}(s, y)."
+            raise fail(f"the criterion {self.name}", "accept (outputs, labels)", shapes, remedy) from error
+
+    def _beside(self, outputs: Any, labels: Any) -> tuple[Any, Any]:
+        """Labels of N beside outputs of N x 1 (torch would compare each with every other), whole bits as floats."""
+        bits = isinstance(self.function, nn.BCEWithLogitsLoss) or "binary_cross_entropy" in self.name
+        if not (bits or self.squared) or not isinstance(outputs, Tensor) or not isinstance(labels, Tensor):
+            return outputs, labels
+        if bits and not labels.is_floating_point() and bool((labels == NO_LABEL).any()):
+            known = labels != NO_LABEL
+            outputs, labels = outputs[known], labels[known]
+        labels = labels.to(outputs.dtype)
+        if labels.shape != outputs.shape and labels.numel() == outputs.numel():
+            labels = labels.reshape(outputs.shape)
+        if labels.shape != outputs.shape:
+            shapes = f"{tuple(outputs.shape)} and {tuple(labels.shape)}"
+            raise fail("outputs and labels", f"have one shape for {self.name}", shapes, "Reshape the labels.")
+        return outputs, labels
+
+
+def _about(value: Any) -> str:
+    return f"{tuple(value.shape)} {value.dtype}" if isinstance(value, Tensor) else type(value).__name__
+
 
 def as_loss(loss: Any) -> Loss:
-    """A ``Loss`` as it is; a plain callable wrapped under its ``__name__``."""
+    """A ``Loss`` as it is; a plain callable wrapped under its ``__name__``.
+
+    torch's criteria (``nn.CrossEntropyLoss(weight=w)``, ``F.mse_loss``) and callables of two arguments are called with
+    (outputs, labels), all others with (student_logits, teacher_logits, labels).
+    """
     if isinstance(loss, Loss):
         return loss
-    if not callable(loss):
+    if not callable(loss) or isinstance(loss, type):
         rule = "be a Loss or a callable (student_logits, teacher_logits, labels) -> scalar"
         raise fail("loss", rule, loss, "Write kd.losses.SoftTargets(), say.", TypeError)
-    return Plain(loss)
+    return Criterion(loss) if _takes_two(loss) else Plain(loss)
+
+
+def _takes_two(function: Callable[..., Any]) -> bool:
+    """Whether this is one of torch's criteria, or can be called with two arguments and not with three."""
+    if isinstance(function, _Loss) or getattr(function, "__module__", "") in ("torch.nn.functional", "torch._C._nn"):
+        return True
+    try:
+        signature = inspect.signature(function.forward if isinstance(function, nn.Module) else function)
+    except (TypeError, ValueError):
+        return False
+    return _binds(signature, 2) and not _binds(signature, 3)
+
+
+def _binds(signature: inspect.Signature, n: int) -> bool:
+    try:
+        signature.bind(*[None] * n)
+    except TypeError:
+        return False
+    return True
+
+
+def _functional(criterion: Any) -> str:
+    """The function behind one of torch's criteria, for a message: CrossEntropyLoss -> cross_entropy."""
+    names = {"CrossEntropyLoss": "cross_entropy", "MSELoss": "mse_loss", "BCEWithLogitsLoss":
+             "binary_cross_entropy_with_logits", "KLDivLoss": "kl_div", "L1Loss": "l1_loss"}  # fmt: skip
+    return names.get(type(criterion).__name__, getattr(criterion, "__name__", "mse_loss"))
+
+
+def three_arguments(loss: Criterion) -> str:
+    """How to write this criterion for ``distill``, between the two models."""
+    name = _functional(loss.function)
+    theirs = "t.softmax(1)" if name == "cross_entropy" else "t.sigmoid()" if "binary" in name else "t"
+    return f"loss=lambda s, t, y: torch.nn.functional.{name}(s, {theirs})"
 
 
 def _teacher(step: Step, name: str) -> Side:
