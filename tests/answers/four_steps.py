@@ -1,4 +1,4 @@
-"""Answers to the exercises of lesson 10."""
+"""Answers to the exercises of ``four_steps``."""
 
 import statistics
 
@@ -10,14 +10,14 @@ from torch.nn import functional as F
 
 import kdcourse as kd
 
-from .lesson01 import fitted, said
+from .why_distil import fitted, said
 
-# ---------------------------------------------------------------- 10.1
+# ---------------------------------------------------------------- four_steps.1
 
 
 def moves(change):
     table = ["same", "changed", "same", "changed", "same"]
-    return dict(zip(kd.checks.find("10.1").rungs, table, strict=True))[change]
+    return dict(zip(kd.checks.find("four_steps.1").rungs, table, strict=True))[change]
 
 
 def in_branches(change):
@@ -29,7 +29,7 @@ def by_what_is_written(change):
     return {False: "same", True: "changed"}[buffers or weights]
 
 
-# ---------------------------------------------------------------- 10.2
+# ---------------------------------------------------------------- four_steps.2
 
 
 def with_scipy(ours, theirs):
@@ -50,7 +50,7 @@ def in_numpy(ours, theirs):
     return np.array([d.mean(), d.mean() - half, d.mean() + half])
 
 
-# ---------------------------------------------------------------- 10.3
+# ---------------------------------------------------------------- four_steps.3
 
 
 def score_in_a_loop(val, test):
@@ -67,7 +67,7 @@ def score_by_sorting(val, test):
     return torch.einsum("rs->r", test.double())[order[0]] / test.shape[1]
 
 
-# ---------------------------------------------------------------- 10.4
+# ---------------------------------------------------------------- four_steps.4
 
 
 def with_sklearn(x, y, new, penalty):
@@ -100,7 +100,7 @@ def centred_in_place(x, y, new, penalty):
     return by_kernel(x, y, new - mean, penalty)
 
 
-# ---------------------------------------------------------------- 10.5
+# ---------------------------------------------------------------- four_steps.5
 
 
 def hard_copies(images, labels, unlabelled, source_logits, exam):
@@ -123,35 +123,35 @@ def labels_only(images, labels, unlabelled, source_logits, exam):
 
 
 RIGHT = {
-    "10.1": [moves, in_branches, by_what_is_written],
-    "10.2": [with_scipy, in_a_loop, in_numpy],
-    "10.3": [score_in_a_loop, score_in_numpy, score_by_sorting],
-    "10.4": [with_sklearn, stacked_rows, by_kernel],
-    "10.5": [hard_copies, soft_only, all_in_one],
+    "four_steps.1": [moves, in_branches, by_what_is_written],
+    "four_steps.2": [with_scipy, in_a_loop, in_numpy],
+    "four_steps.3": [score_in_a_loop, score_in_numpy, score_by_sorting],
+    "four_steps.4": [with_sklearn, stacked_rows, by_kernel],
+    "four_steps.5": [hard_copies, soft_only, all_in_one],
 }
 WRONG = {
-    "10.1": [
+    "four_steps.1": [
         (lambda change: None, "None came back"),
         (lambda change: "maybe", "'maybe' is no answer here"),
         (lambda change: change[99], "Error: IndexError"),
         (lambda change: "same", "'same' is not what happens"),
         (lambda change: "changed", "'changed' is not what happens"),
     ],
-    "10.2": [
+    "four_steps.2": [
         (lambda a, b: None, "None came back"),
         (lambda a, b: (a - b).mean(), "3 values are expected"),
         (lambda a, b: (a - b).mean().undefined, "Error: AttributeError"),
         (lambda a, b: ((a - b).mean(), (a - b).min(), (a - b).max()), "value 2: 0.25 where"),
         (lambda a, b: (a - b).mean() + (a - b).std() * torch.tensor([0.0, 1.0, -1.0]), "value 2: "),
     ],
-    "10.3": [
+    "four_steps.3": [
         (lambda v, t: None, "None came back"),
         (lambda v, t: t[v.mean(1).argmax()], "a tensor 2 came back"),
         (lambda v, t: t[v.argmax()].mean(), "Error: IndexError"),
         (lambda v, t: t.mean(), "0.6 where 0.7 is expected"),
         (lambda v, t: 100 * t[v.mean(1).argmax()].mean(), "Every value is 100 times the expected one"),
     ],
-    "10.4": [
+    "four_steps.4": [
         (lambda x, y, n, p: None, "None came back"),
         (lambda x, y, n, p: by_kernel(x, y, n, p).argmax(1), "a tensor 2 came back; a tensor 2×2 is expected"),
         (lambda x, y, n, p: by_kernel(x, y, n, p).softmax(1), "values differ, first at [0, 0]"),
@@ -159,7 +159,7 @@ WRONG = {
         (centred_in_place, "Changed: features, in place"),
         (lambda x, y, n, p: 2 * by_kernel(x, y, n, p), "Every value is 2 times the expected one"),
     ],
-    "10.5": [
+    "four_steps.5": [
         (lambda x, y, u, z, e: torch.ones(len(e)), "All predictions are one class"),
         (labels_only, "No better than the labels alone"),
         (lambda x, y, u, z, e: z.argmax(1), "came back; 1000 classes are expected"),

@@ -1,4 +1,4 @@
-"""Exercises of lesson 04: what moves a fit, the closed form, a descent to mend, the limit of distillation, a bound."""
+"""Exercises: what moves a fit, the closed form, a descent to mend, the limit of distillation, a bound."""
 
 from collections.abc import Callable
 from functools import lru_cache
@@ -10,7 +10,7 @@ from kdcourse.checks._judges import close
 from kdcourse.checks._predict import believer, prediction
 from kdcourse.checks._task import Inputs, Mistake, Task
 
-# ---------------------------------------------------------------- 04.1
+# ---------------------------------------------------------------- mean_squared_error.1
 
 CHANGES = (
     "the labels are replaced by a linear teacher's answers, for the same people",
@@ -47,7 +47,7 @@ _believing = believer(CHANGES, slopes_move)
 
 
 SLOPES = prediction(
-    id="04.1",
+    id="mean_squared_error.1",
     title="Predict a fit",
     minutes=5,
     changes=CHANGES,
@@ -87,7 +87,7 @@ SLOPES = prediction(
     takeaway="A least-squares fit sees the labels only through Xᵀy.",
 )
 
-# ---------------------------------------------------------------- 04.2
+# ---------------------------------------------------------------- mean_squared_error.2
 
 
 def least_squares(x: Tensor, y: Tensor) -> Tensor:
@@ -114,7 +114,7 @@ def _fit_inputs(seed: int) -> Inputs:
 
 
 LEAST = Task(
-    id="04.2",
+    id="mean_squared_error.2",
     title="The closed form",
     kind="implement",
     difficulty="core",
@@ -162,7 +162,7 @@ LEAST = Task(
     takeaway="Where the model is linear and the error squared, training is one linear system.",
 )
 
-# ---------------------------------------------------------------- 04.3
+# ---------------------------------------------------------------- mean_squared_error.3
 
 
 def descend(x: Tensor, y: Tensor, lr: float, steps: int) -> Tensor:
@@ -195,7 +195,7 @@ def _descend_inputs(seed: int) -> Inputs:
 
 
 DESCEND = Task(
-    id="04.3",
+    id="mean_squared_error.3",
     title="Debug a descent",
     kind="debug",
     difficulty="core",
@@ -246,7 +246,7 @@ DESCEND = Task(
     takeaway="A shape that broadcasts is the quietest bug of regression: look at the shape of the error, once.",
 )
 
-# ---------------------------------------------------------------- 04.4
+# ---------------------------------------------------------------- mean_squared_error.4
 
 
 def distance_from_limit(student_logits: Tensor, teacher_logits: Tensor, temperature: float) -> float:
@@ -280,7 +280,7 @@ def _limit_inputs(seed: int) -> Inputs:
 
 
 LIMIT = Task(
-    id="04.4",
+    id="mean_squared_error.4",
     title="How far from the limit?",
     kind="implement",
     difficulty="core",
@@ -331,7 +331,7 @@ LIMIT = Task(
     takeaway="Doubling T halves what separates distillation from squared error on logits, once T is large.",
 )
 
-# ---------------------------------------------------------------- 04.5
+# ---------------------------------------------------------------- mean_squared_error.5
 
 
 def bounded(student: Tensor, teacher: Tensor, labels: Tensor, margin: float) -> Tensor:
@@ -357,7 +357,7 @@ def _bounded_inputs(seed: int) -> Inputs:
 
 
 BOUNDED = Task(
-    id="04.5",
+    id="mean_squared_error.5",
     title="A teacher as a bound",
     kind="implement",
     difficulty="stretch",

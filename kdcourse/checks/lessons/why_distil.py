@@ -1,4 +1,4 @@
-"""Exercises of lesson 01: temperature, entropy, the cost of a convolution, a control, a first distillation."""
+"""Exercises: temperature, entropy, the cost of a convolution, a control, a first distillation."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from kdcourse.checks._predict import believer, prediction
 from kdcourse.checks._task import Inputs, Mistake, Task
 from kdcourse.checks.lessons import designs
 
-# ---------------------------------------------------------------- 01.1
+# ---------------------------------------------------------------- why_distil.1
 
 
 def softened(logits: Tensor, temperature: float) -> Tensor:
@@ -33,7 +33,7 @@ def _softened_inputs(seed: int) -> Inputs:
 
 
 SOFTENED = Task(
-    id="01.1",
+    id="why_distil.1",
     title="Soften an answer",
     kind="implement",
     difficulty="warm-up",
@@ -76,7 +76,7 @@ SOFTENED = Task(
     takeaway="Divide by T before the softmax; subtract the maximum, and no logit is too large.",
 )
 
-# ---------------------------------------------------------------- 01.2
+# ---------------------------------------------------------------- why_distil.2
 
 CHANGES = (
     "T from 1 to 4",
@@ -99,7 +99,7 @@ _believing = believer(CHANGES, entropy_moves)
 
 
 ENTROPY = prediction(
-    id="01.2",
+    id="why_distil.2",
     title="Predict the entropy",
     minutes=4,
     changes=CHANGES,
@@ -145,7 +145,7 @@ ENTROPY = prediction(
     takeaway="Only differences of logits over T count: shifts cancel, scale and temperature undo one another.",
 )
 
-# ---------------------------------------------------------------- 01.3
+# ---------------------------------------------------------------- why_distil.3
 
 
 def conv_cost(in_channels: int, out_channels: int, kernel: int, size: int, stride: int, padding: int) -> Any:
@@ -173,7 +173,7 @@ def _conv_inputs(seed: int) -> Inputs:
 
 
 CONV_COST = Task(
-    id="01.3",
+    id="why_distil.3",
     title="Debug a cost counter",
     kind="debug",
     difficulty="core",
@@ -235,7 +235,7 @@ CONV_COST = Task(
     takeaway="Parameters do not know the image's size; operations do, through the places where the kernel is put.",
 )
 
-# ---------------------------------------------------------------- 01.4
+# ---------------------------------------------------------------- why_distil.4
 
 
 def class_means(teacher_logits: Tensor, labels: Tensor, temperature: float) -> Tensor:
@@ -269,7 +269,7 @@ def _class_inputs(seed: int) -> Inputs:
 
 
 CLASS_MEANS = Task(
-    id="01.4",
+    id="why_distil.4",
     title="A control that knows classes only",
     kind="implement",
     difficulty="core",

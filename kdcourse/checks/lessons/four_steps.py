@@ -1,4 +1,4 @@
-"""Exercises of lesson 10: what freezes, a paired interval, an honest choice, a new head, learning from a source."""
+"""Exercises: what freezes, a paired interval, an honest choice, a new head, learning from a source."""
 
 from functools import lru_cache
 from math import sqrt
@@ -15,7 +15,7 @@ from kdcourse.checks._task import Inputs, Mistake, Task
 from kdcourse.checks.lessons import designs
 from kdcourse.data import seeded
 
-# ---------------------------------------------------------------- 10.1
+# ---------------------------------------------------------------- four_steps.1
 
 CHANGES = (
     "the same images once more, in eval mode",
@@ -52,7 +52,7 @@ _believing = believer(CHANGES, answers_move)
 
 
 FROZEN = prediction(
-    id="10.1",
+    id="four_steps.1",
     title="Predict what moves a frozen model",
     minutes=5,
     changes=CHANGES,
@@ -94,7 +94,7 @@ FROZEN = prediction(
     takeaway="Frozen means three things: no gradient (None, not zero), eval mode, and buffers that nobody writes.",
 )
 
-# ---------------------------------------------------------------- 10.2
+# ---------------------------------------------------------------- four_steps.2
 
 
 def paired_interval(ours: Tensor, theirs: Tensor) -> Any:
@@ -133,7 +133,7 @@ def _interval_inputs(seed: int) -> Inputs:
 
 
 INTERVAL = Task(
-    id="10.2",
+    id="four_steps.2",
     title="A paired interval",
     kind="implement",
     difficulty="core",
@@ -196,7 +196,7 @@ INTERVAL = Task(
     takeaway="Seeds that make both arms better or worse cancel in the differences; that is why a paired interval is short.",
 )
 
-# ---------------------------------------------------------------- 10.3
+# ---------------------------------------------------------------- four_steps.3
 
 
 def honest_score(val: Tensor, test: Tensor) -> float:
@@ -219,7 +219,7 @@ def _score_inputs(seed: int) -> Inputs:
 
 
 HONEST = Task(
-    id="10.3",
+    id="four_steps.3",
     title="Debug a results table",
     kind="debug",
     difficulty="core",
@@ -282,7 +282,7 @@ HONEST = Task(
     takeaway="Validation chooses, over all seeds; test only says how good the choice was.",
 )
 
-# ---------------------------------------------------------------- 10.4
+# ---------------------------------------------------------------- four_steps.4
 
 
 def ridge_head(features: Tensor, labels: Tensor, new_features: Tensor, penalty: float) -> Tensor:
@@ -320,7 +320,7 @@ def _ridge_inputs(seed: int) -> Inputs:
 
 
 RIDGE = Task(
-    id="10.4",
+    id="four_steps.4",
     title="A new head in closed form",
     kind="implement",
     difficulty="stretch",

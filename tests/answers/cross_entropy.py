@@ -1,4 +1,4 @@
-"""Answers to the exercises of lesson 03."""
+"""Answers to the exercises of ``cross_entropy``."""
 
 import math
 
@@ -9,13 +9,13 @@ from torch.nn import functional as F
 
 import kdcourse as kd
 
-# ---------------------------------------------------------------- 03.1
+# ---------------------------------------------------------------- cross_entropy.1
 
 MOVES = ["same", "shorter", "same", "shorter", "longer"]
 
 
 def moves(change):
-    return dict(zip(kd.checks.find("03.1").rungs, MOVES, strict=True))[change]
+    return dict(zip(kd.checks.find("cross_entropy.1").rungs, MOVES, strict=True))[change]
 
 
 def in_branches(change):
@@ -30,7 +30,7 @@ def by_what_is_touched(change):
     )
 
 
-# ---------------------------------------------------------------- 03.2
+# ---------------------------------------------------------------- cross_entropy.2
 
 
 def filled(labels, classes, epsilon):
@@ -47,7 +47,7 @@ def in_numpy(labels, classes, epsilon):
     return (1 - epsilon) * np.eye(classes)[labels.numpy()] + np.full(classes, epsilon / classes)
 
 
-# ---------------------------------------------------------------- 03.3
+# ---------------------------------------------------------------- cross_entropy.3
 
 
 def with_the_package(z, v, t):
@@ -72,7 +72,7 @@ def overwritten(z, v, t):
     return t**2 * F.kl_div(z.log_softmax(1), (v / t).softmax(1), reduction="batchmean")
 
 
-# ---------------------------------------------------------------- 03.4
+# ---------------------------------------------------------------- cross_entropy.4
 
 
 def from_the_package(z, v, y, t, a):
@@ -91,7 +91,7 @@ def by_gathering(z, v, y, t, a):
     return a * image_by_image(z, v, t) + (1 - a) * told
 
 
-# ---------------------------------------------------------------- 03.5
+# ---------------------------------------------------------------- cross_entropy.5
 
 
 def by_autograd(z, v, t):
@@ -112,21 +112,21 @@ def by_functional(z, v, t):
 
 
 RIGHT = {
-    "03.1": [moves, in_branches, by_what_is_touched],
-    "03.2": [filled, in_lists, in_numpy],
-    "03.3": [with_the_package, by_definition, image_by_image],
-    "03.4": [from_the_package, with_ignore_index, by_gathering],
-    "03.5": [by_autograd, gradient_in_numpy, by_functional],
+    "cross_entropy.1": [moves, in_branches, by_what_is_touched],
+    "cross_entropy.2": [filled, in_lists, in_numpy],
+    "cross_entropy.3": [with_the_package, by_definition, image_by_image],
+    "cross_entropy.4": [from_the_package, with_ignore_index, by_gathering],
+    "cross_entropy.5": [by_autograd, gradient_in_numpy, by_functional],
 }
 WRONG = {
-    "03.1": [
+    "cross_entropy.1": [
         (lambda change: None, "None came back"),
         (lambda change: "up", "'up' is no answer here"),
         (lambda change: change["T"], "Error: TypeError"),
         (lambda change: "longer", "'longer' is not what happens"),
         (lambda change: "shorter", "'shorter' is not what happens"),
     ],
-    "03.2": [
+    "cross_entropy.2": [
         (lambda y, c, e: None, "None came back"),
         (lambda y, c, e: filled(y, c, e)[0], "came back; a tensor 2×2 is expected"),
         (lambda y, c, e: F.one_hot(y, c) / (c - 2), "values differ"),
@@ -134,7 +134,7 @@ WRONG = {
         (lambda y, c, e: (1 - e) * F.one_hot(y, c) + e / c**2, "first at [0, 0]: 0.625 where 0.7 is expected"),
         (lambda y, c, e: F.one_hot(y, c), "first at [0, 0]: 1 where 0.7 is expected"),
     ],
-    "03.3": [
+    "cross_entropy.3": [
         (lambda z, v, t: None, "None came back"),
         (lambda z, v, t: F.kl_div((z / t).log_softmax(1), (v / t).softmax(1), reduction="none"), "a tensor 1×3 came back"),
         (lambda z, v, t: z @ v, "Error: RuntimeError"),
@@ -142,14 +142,14 @@ WRONG = {
         (lambda z, v, t: 0.5 * with_the_package(z, v, t), "Every value is 0.5 times the expected one"),
         (lambda z, v, t: t**2 * F.kl_div((z / t).log_softmax(0), (v / t).softmax(0), reduction="batchmean"), "0 where 0.056633 is expected"),
     ],
-    "03.4": [
+    "cross_entropy.4": [
         (lambda z, v, y, t, a: None, "None came back"),
         (lambda z, v, y, t, a: F.cross_entropy(z, y.float()), "Error: RuntimeError"),
         (lambda z, v, y, t, a: from_the_package(z, v, y, t, a)[None], "a tensor 1 came back; a number is expected"),
         (lambda z, v, y, t, a: 2 * from_the_package(z, v, y, t, a), "Every value is 2 times the expected one"),
         (lambda z, v, y, t, a: math.sqrt(from_the_package(z, v, y, t, a)), "where 1.2038 is expected"),
     ],
-    "03.5": [
+    "cross_entropy.5": [
         (lambda z, v, t: None, "None came back"),
         (lambda z, v, t: by_autograd(z, v, t).norm(), "a single number came back"),
         (lambda z, v, t: torch.autograd.grad(z.sum(), z)[0], "Error: RuntimeError"),

@@ -1,4 +1,4 @@
-"""Answers to the exercises of lesson 05."""
+"""Answers to the exercises of ``taylor_fo``."""
 
 import numpy as np
 import torch
@@ -7,13 +7,13 @@ from torch.nn import functional as F
 
 import kdcourse as kd
 
-# ---------------------------------------------------------------- 05.1
+# ---------------------------------------------------------------- taylor_fo.1
 
 GETS = ["the teacher's answers", "nothing", "only the penalty", "nothing", "the teacher's answers"]
 
 
 def gets(change):
-    return dict(zip(kd.checks.find("05.1").rungs, GETS, strict=True))[change]
+    return dict(zip(kd.checks.find("taylor_fo.1").rungs, GETS, strict=True))[change]
 
 
 def by_rules(change):
@@ -25,10 +25,10 @@ def by_rules(change):
 
 
 def by_position(change):
-    return GETS[kd.checks.find("05.1").rungs.index(change)]
+    return GETS[kd.checks.find("taylor_fo.1").rungs.index(change)]
 
 
-# ---------------------------------------------------------------- 05.2
+# ---------------------------------------------------------------- taylor_fo.2
 
 
 def from_the_package(entering, target, maps, parameters, penalty):
@@ -54,7 +54,7 @@ def in_loops(entering, target, maps, parameters, penalty):
     return total + penalty * sum(v**2 for p in parameters for v in p.double().flatten().tolist())
 
 
-# ---------------------------------------------------------------- 05.3
+# ---------------------------------------------------------------- taylor_fo.3
 
 
 def by_the_package(batches, first, second):
@@ -89,7 +89,7 @@ def averaged_slopes(batches, first, second):
     return by_the_package(batches[:1], first, second)
 
 
-# ---------------------------------------------------------------- 05.4
+# ---------------------------------------------------------------- taylor_fo.4
 
 
 def with_gates(x, y, first, second):
@@ -118,7 +118,7 @@ def without_rows(x, y, first, second):
     return np.array([(loss([u for u in everything if u != i]) - loss(everything)) ** 2 for i in everything])
 
 
-# ---------------------------------------------------------------- 05.5
+# ---------------------------------------------------------------- taylor_fo.5
 
 
 def by_normal_equations(first, second, scores, keep, inputs, exam):
@@ -142,42 +142,42 @@ def by_pseudoinverse(first, second, scores, keep, inputs, exam):
 
 
 RIGHT = {
-    "05.1": [gets, by_rules, by_position],
-    "05.2": [from_the_package, with_mse, in_loops],
-    "05.3": [by_the_package, by_hand, by_all_weights_of_a_unit],
-    "05.4": [with_gates, by_the_oracle, without_rows],
-    "05.5": [by_normal_equations, in_numpy, by_pseudoinverse],
+    "taylor_fo.1": [gets, by_rules, by_position],
+    "taylor_fo.2": [from_the_package, with_mse, in_loops],
+    "taylor_fo.3": [by_the_package, by_hand, by_all_weights_of_a_unit],
+    "taylor_fo.4": [with_gates, by_the_oracle, without_rows],
+    "taylor_fo.5": [by_normal_equations, in_numpy, by_pseudoinverse],
 }
 WRONG = {
-    "05.1": [
+    "taylor_fo.1": [
         (lambda change: None, "None came back"),
         (lambda change: "a gradient", "'a gradient' is no answer here"),
         (lambda change: change["layer"], "Error: TypeError"),
         (lambda change: "nothing", "'nothing' is not what happens"),
         (lambda change: "only the penalty", "'only the penalty' is not what happens"),
     ],
-    "05.2": [
+    "taylor_fo.2": [
         (lambda e, t, m, p, w: None, "None came back"),
         (lambda e, t, m, p, w: [0.5 * (f - t) ** 2 for f in e], "came back; a number is expected"),
         (lambda e, t, m, p, w: sum((f @ P.T - t).square().mean() for f, P in zip(e, m, strict=True)), "Error: AttributeError"),
         (lambda e, t, m, p, w: 3 * with_mse(e, t, m, p, w), "Every value is 3 times the expected one"),
         (lambda e, t, m, p, w: with_mse(e[:1], t, m[:1], p, w), "4.5 where 6.5 is expected"),
     ],
-    "05.3": [
+    "taylor_fo.3": [
         (lambda b, f, s: None, "None came back"),
         (lambda b, f, s: by_hand(b, f, s).sum(), "a single number came back"),
         (lambda b, f, s: by_hand(b, s, f), "Error: RuntimeError"),
         (lambda b, f, s: by_hand(b, f, s) / len(b), "values differ"),
         (averaged_slopes, "values differ"),
     ],
-    "05.4": [
+    "taylor_fo.4": [
         (lambda x, y, f, s: None, "None came back"),
         (lambda x, y, f, s: sum(with_gates(x, y, f, s)), "came back; a tensor 1 is expected"),
         (lambda x, y, f, s: F.cross_entropy(x @ f, y), "Error: RuntimeError"),
         (lambda x, y, f, s: [v**0.5 for v in with_gates(x, y, f, s)], "values differ"),
         (lambda x, y, f, s: 2 * by_the_oracle(x, y, f, s), "Every value is 2 times the expected one"),
     ],
-    "05.5": [
+    "taylor_fo.5": [
         (lambda *args: None, "None came back"),
         (lambda *args: by_normal_equations(*args).argmax(dim=1), "came back; a tensor 1×2 is expected"),
         (lambda f, s, scores, keep, x, e: f @ e, "Error: RuntimeError"),

@@ -1,4 +1,4 @@
-"""Answers to the exercises of lesson 02."""
+"""Answers to the exercises of ``splits_and_leaks``."""
 
 import hashlib
 from collections import defaultdict
@@ -12,13 +12,15 @@ from torch.nn import functional as F
 
 import kdcourse as kd
 
-from .lesson01 import fitted, said
+from .why_distil import fitted, said
 
-# ---------------------------------------------------------------- 02.1
+# ---------------------------------------------------------------- splits_and_leaks.1
 
 
 def moves(change):
-    return dict(zip(kd.checks.find("02.1").rungs, ["up", "same", "same", "down", "down"], strict=True))[change]
+    return dict(zip(kd.checks.find("splits_and_leaks.1").rungs, ["up", "same", "same", "down", "down"], strict=True))[
+        change
+    ]
 
 
 def in_branches(change):
@@ -32,7 +34,7 @@ def by_reasoning(change):
     return ["same", "up", "down"][leak + 2 * shift]
 
 
-# ---------------------------------------------------------------- 02.2
+# ---------------------------------------------------------------- splits_and_leaks.2
 
 
 def counting_down(labels, order, share):
@@ -71,7 +73,7 @@ def relabelled(labels, order, share):
     return found
 
 
-# ---------------------------------------------------------------- 02.3
+# ---------------------------------------------------------------- splits_and_leaks.3
 
 
 def two_loops(train, exam):
@@ -91,7 +93,7 @@ def by_distance(train, exam):
     return (np.abs(a[None] - b[:, None]).sum(axis=2) == 0).any(axis=1)
 
 
-# ---------------------------------------------------------------- 02.4
+# ---------------------------------------------------------------- splits_and_leaks.4
 
 
 def by_fractions(right, n):
@@ -105,7 +107,7 @@ def by_logarithms(right, n):
     return sum(exp(log_chance(k)) for k in range(right, n + 1))
 
 
-# ---------------------------------------------------------------- 02.5
+# ---------------------------------------------------------------- splits_and_leaks.5
 
 
 def camera(images):
@@ -133,35 +135,35 @@ def as_if_nothing_had_changed(images, labels, teacher_logits, new, exam):
 
 
 RIGHT = {
-    "02.1": [moves, in_branches, by_reasoning],
-    "02.2": [counting_down, in_numpy, by_rank],
-    "02.3": [two_loops, by_hash, by_distance],
-    "02.4": [by_fractions, by_logarithms, lambda r, n: stats.binom.sf(r - 1, n, 0.5)],
-    "02.5": [knows_the_camera, distils, a_straight_line],
+    "splits_and_leaks.1": [moves, in_branches, by_reasoning],
+    "splits_and_leaks.2": [counting_down, in_numpy, by_rank],
+    "splits_and_leaks.3": [two_loops, by_hash, by_distance],
+    "splits_and_leaks.4": [by_fractions, by_logarithms, lambda r, n: stats.binom.sf(r - 1, n, 0.5)],
+    "splits_and_leaks.5": [knows_the_camera, distils, a_straight_line],
 }
 WRONG = {
-    "02.1": [
+    "splits_and_leaks.1": [
         (lambda change: None, "None came back"),
         (lambda change: "UP", "'UP' is no answer here"),
         (lambda change: change.upp(), "Error: AttributeError"),
         (lambda change: "up" if "half" in change else "down", "'down' is not what happens"),
         (lambda change: 1, "1 is no answer here"),
     ],
-    "02.2": [
+    "splits_and_leaks.2": [
         (lambda y, o, s: None, "None came back"),
         (one_too_many, "came back; a tensor 2 is expected"),
         (lambda y, o, s: torch.as_tensor(counting_down(y, o, s), dtype=torch.long) + 100, "Every value is 100 away"),
         (relabelled, "Changed: labels, in place"),
         (lambda y, o, s: o[y == 7][0], "Error: IndexError"),
     ],
-    "02.3": [
+    "splits_and_leaks.3": [
         (lambda t, e: None, "None came back"),
         (lambda t, e: bool(two_loops(t, e)[0]), "a single number came back"),
         (lambda t, e: (t == e).all(), "Error: RuntimeError"),
         (lambda t, e: ~torch.tensor(two_loops(t, e)), "4 of 4 values differ"),
         (lambda t, e: torch.zeros(len(e), dtype=torch.bool), "1 of 4 values differ, first at [1]"),
     ],
-    "02.4": [
+    "splits_and_leaks.4": [
         (lambda r, n: None, "None came back"),
         (lambda r, n: r / n, "1 where 0.0625 is expected"),
         (lambda r, n: 1 / (n - 4), "Error: ZeroDivisionError"),
@@ -169,7 +171,7 @@ WRONG = {
         (lambda r, n: [by_fractions(r, n)], "a tensor 1 came back"),
         (lambda r, n: 3 * by_fractions(r, n), "Every value is 3 times the expected one"),
     ],
-    "02.5": [
+    "splits_and_leaks.5": [
         (lambda x, y, z, new, e: torch.full((len(e),), 3), "All predictions are one class"),
         (as_if_nothing_had_changed, "Hint:"),
         (lambda x, y, z, new, e: y, "came back; 1000 classes are expected"),

@@ -1,4 +1,4 @@
-"""Exercises of lesson 03: what moves a gradient, smoothed targets, a kl_div to mend, the whole loss, its gradient."""
+"""Exercises: what moves a gradient, smoothed targets, a kl_div to mend, the whole loss, its gradient."""
 
 from collections.abc import Callable
 from functools import lru_cache
@@ -12,7 +12,7 @@ from kdcourse.checks._judges import close
 from kdcourse.checks._predict import believer, prediction
 from kdcourse.checks._task import Inputs, Mistake, Task
 
-# ---------------------------------------------------------------- 03.1
+# ---------------------------------------------------------------- cross_entropy.1
 
 CHANGES = (
     "cross-entropy with the soft targets in place of the KL divergence",
@@ -51,7 +51,7 @@ _believing = believer(CHANGES, gradient_moves)
 
 
 GRADIENT = prediction(
-    id="03.1",
+    id="cross_entropy.1",
     title="Predict the gradient",
     minutes=5,
     changes=CHANGES,
@@ -116,7 +116,7 @@ GRADIENT = prediction(
     takeaway="The gradient sees p − q, T and factors in front. Constants in the loss and in the logits it does not see.",
 )
 
-# ---------------------------------------------------------------- 03.2
+# ---------------------------------------------------------------- cross_entropy.2
 
 
 def smoothed_targets(labels: Tensor, classes: int, epsilon: float) -> Tensor:
@@ -140,7 +140,7 @@ def _smoothed_inputs(seed: int) -> Inputs:
 
 
 SMOOTHED = Task(
-    id="03.2",
+    id="cross_entropy.2",
     title="Label smoothing as soft targets",
     kind="implement",
     difficulty="warm-up",
@@ -184,7 +184,7 @@ SMOOTHED = Task(
     takeaway="Label smoothing is distillation from a teacher who finds every class equally likely.",
 )
 
-# ---------------------------------------------------------------- 03.3
+# ---------------------------------------------------------------- cross_entropy.3
 
 
 def imitation(student_logits: Tensor, teacher_logits: Tensor, temperature: float) -> Tensor:
@@ -218,7 +218,7 @@ def _imitation_inputs(seed: int) -> Inputs:
 
 
 IMITATION = Task(
-    id="03.3",
+    id="cross_entropy.3",
     title="Debug a kl_div",
     kind="debug",
     difficulty="core",
@@ -275,7 +275,7 @@ IMITATION = Task(
     takeaway="kl_div: the student's logarithms, then the teacher's probabilities, `\"batchmean\"`, and T² in front.",
 )
 
-# ---------------------------------------------------------------- 03.4
+# ---------------------------------------------------------------- cross_entropy.4
 
 
 def soft_targets(
@@ -312,7 +312,7 @@ def _soft_inputs(seed: int) -> Inputs:
 
 
 SOFT = Task(
-    id="03.4",
+    id="cross_entropy.4",
     title="The whole loss",
     kind="implement",
     difficulty="core",
@@ -368,7 +368,7 @@ SOFT = Task(
     takeaway="The teacher's part softened, with T²; the labels' part at T = 1, averaged over what is labelled.",
 )
 
-# ---------------------------------------------------------------- 03.5
+# ---------------------------------------------------------------- cross_entropy.5
 
 
 def imitation_gradient(student_logits: Tensor, teacher_logits: Tensor, temperature: float) -> Tensor:
@@ -378,7 +378,7 @@ def imitation_gradient(student_logits: Tensor, teacher_logits: Tensor, temperatu
 
 
 PULL = Task(
-    id="03.5",
+    id="cross_entropy.5",
     title="The gradient, by hand",
     kind="implement",
     difficulty="stretch",

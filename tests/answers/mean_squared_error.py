@@ -1,4 +1,4 @@
-"""Answers to the exercises of lesson 04."""
+"""Answers to the exercises of ``mean_squared_error``."""
 
 import numpy as np
 import torch
@@ -8,12 +8,12 @@ from torch.nn import functional as F
 
 import kdcourse as kd
 
-# ---------------------------------------------------------------- 04.1
+# ---------------------------------------------------------------- mean_squared_error.1
 
 
 def moves(change):
     table = ["same", "changed", "same", "same", "changed"]
-    return dict(zip(kd.checks.find("04.1").rungs, table, strict=True))[change]
+    return dict(zip(kd.checks.find("mean_squared_error.1").rungs, table, strict=True))[change]
 
 
 def in_branches(change):
@@ -24,7 +24,7 @@ def by_counting_letters(change):
     return {"t": "same", "o": "changed", "e": "same", "a": "same", "n": "changed"}[change[0]]
 
 
-# ---------------------------------------------------------------- 04.2
+# ---------------------------------------------------------------- mean_squared_error.2
 
 
 def with_sklearn(x, y):
@@ -43,7 +43,7 @@ def centred(x, y):
     return torch.cat([w, (y.double().mean() - x.double().mean(0) @ w)[None]])
 
 
-# ---------------------------------------------------------------- 04.3
+# ---------------------------------------------------------------- mean_squared_error.3
 
 
 def by_autograd(x, y, lr, steps):
@@ -77,7 +77,7 @@ def standardised(x, y, lr, steps):
     return in_numpy(x, y, lr, steps)
 
 
-# ---------------------------------------------------------------- 04.4
+# ---------------------------------------------------------------- mean_squared_error.4
 
 
 def distance_by_autograd(z, v, t):
@@ -106,7 +106,7 @@ def distance_in_a_loop(z, v, t):
     return total / len(z)
 
 
-# ---------------------------------------------------------------- 04.5
+# ---------------------------------------------------------------- mean_squared_error.5
 
 
 def person_by_person(s, t, y, m):
@@ -128,42 +128,42 @@ def bounded_in_numpy(s, t, y, m):
 
 
 RIGHT = {
-    "04.1": [moves, in_branches, by_counting_letters],
-    "04.2": [with_sklearn, by_lstsq, centred],
-    "04.3": [by_autograd, with_an_optimizer, in_numpy],
-    "04.4": [distance_by_autograd, distance_in_numpy, distance_in_a_loop],
-    "04.5": [person_by_person, with_a_mask, bounded_in_numpy],
+    "mean_squared_error.1": [moves, in_branches, by_counting_letters],
+    "mean_squared_error.2": [with_sklearn, by_lstsq, centred],
+    "mean_squared_error.3": [by_autograd, with_an_optimizer, in_numpy],
+    "mean_squared_error.4": [distance_by_autograd, distance_in_numpy, distance_in_a_loop],
+    "mean_squared_error.5": [person_by_person, with_a_mask, bounded_in_numpy],
 }
 WRONG = {
-    "04.1": [
+    "mean_squared_error.1": [
         (lambda change: None, "None came back"),
         (lambda change: True, "True is no answer here"),
         (lambda change: [][0], "Error: IndexError"),
         (lambda change: "changed", "'changed' is not what happens"),
         (lambda change: "same", "'same' is not what happens"),
     ],
-    "04.2": [
+    "mean_squared_error.2": [
         (lambda x, y: None, "None came back"),
         (lambda x, y: torch.linalg.solve(x.T @ x, x.T @ y), "a tensor 1 came back; a tensor 2 is expected"),
         (lambda x, y: torch.linalg.solve(x, y), "Error: RuntimeError"),
         (lambda x, y: 2 * by_lstsq(x, y), "Every value is 2 times the expected one"),
         (lambda x, y: by_lstsq(x, y)[:, None], "a tensor 2×1 came back"),
     ],
-    "04.3": [
+    "mean_squared_error.3": [
         (lambda x, y, lr, n: None, "None came back"),
         (lambda x, y, lr, n: by_autograd(x, y, lr, n)[:, None], "a tensor 1×1 came back"),
         (lambda x, y, lr, n: torch.zeros(x.shape[1]) @ y, "Error: RuntimeError"),
         (standardised, "Changed: x, in place"),
         (lambda x, y, lr, n: torch.zeros(x.shape[1]), "0 where 1 is expected"),
     ],
-    "04.4": [
+    "mean_squared_error.4": [
         (lambda z, v, t: None, "None came back"),
         (lambda z, v, t: torch.ones(len(z)), "a tensor 1 came back; a number is expected"),
         (lambda z, v, t: z @ v, "Error: RuntimeError"),
         (lambda z, v, t: 100 * distance_in_numpy(z, v, t), "Every value is 100 times the expected one"),
         (lambda z, v, t: t, "1 where 0.238406 is expected"),
     ],
-    "04.5": [
+    "mean_squared_error.5": [
         (lambda s, t, y, m: None, "None came back"),
         (lambda s, t, y, m: (s - y) ** 2, "a tensor 1 came back; a number is expected"),
         (lambda s, t, y, m: s[3], "Error: IndexError"),

@@ -1,4 +1,4 @@
-"""Exercises of lesson 05: what reaches a layer, the layer-wise loss, importance, an oracle to mend, prune and recover."""
+"""Exercises: what reaches a layer, the layer-wise loss, importance, an oracle to mend, prune and recover."""
 
 from functools import lru_cache
 from typing import Any
@@ -11,7 +11,7 @@ from kdcourse.checks._predict import believer, prediction
 from kdcourse.checks._task import Inputs, Mistake, Task
 from kdcourse.checks.lessons import units
 
-# ---------------------------------------------------------------- 05.1
+# ---------------------------------------------------------------- taylor_fo.1
 
 CHANGES = (
     "layer 1, from the article's loss with λ = 0",
@@ -45,7 +45,7 @@ _believing = believer(CHANGES, layer_gets)
 
 
 REACHED = prediction(
-    id="05.1",
+    id="taylor_fo.1",
     title="Predict what reaches a layer",
     minutes=5,
     changes=CHANGES,
@@ -110,7 +110,7 @@ REACHED = prediction(
     takeaway="Term k trains the layers before k. The last layer is in nobody's past.",
 )
 
-# ---------------------------------------------------------------- 05.2
+# ---------------------------------------------------------------- taylor_fo.2
 
 
 def layerwise(
@@ -152,7 +152,7 @@ def _layerwise_inputs(seed: int) -> Inputs:
 
 
 LAYERWISE = Task(
-    id="05.2",
+    id="taylor_fo.2",
     title="The article's loss, literally",
     kind="implement",
     difficulty="core",

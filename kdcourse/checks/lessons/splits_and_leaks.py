@@ -1,4 +1,4 @@
-"""Exercises of lesson 02: what flatters a score, a stratified cut, a leak detector, a test for shifts, a new camera."""
+"""Exercises: what flatters a score, a stratified cut, a leak detector, a test for shifts, a new camera."""
 
 from collections.abc import Callable
 from functools import lru_cache, partial
@@ -14,7 +14,7 @@ from kdcourse.checks._predict import believer, prediction
 from kdcourse.checks._task import Inputs, Mistake, Task
 from kdcourse.checks.lessons import designs
 
-# ---------------------------------------------------------------- 02.1
+# ---------------------------------------------------------------- splits_and_leaks.1
 
 CHANGES = (
     "half of the exam images are copied into training",
@@ -50,7 +50,7 @@ _believing = believer(CHANGES, score_moves)
 
 
 SCORE = prediction(
-    id="02.1",
+    id="splits_and_leaks.1",
     title="Predict a score",
     minutes=5,
     changes=CHANGES,
@@ -97,7 +97,7 @@ SCORE = prediction(
     takeaway="A leak flatters, a shift between the two sides hurts, and what moves both sides alike does neither.",
 )
 
-# ---------------------------------------------------------------- 02.2
+# ---------------------------------------------------------------- splits_and_leaks.2
 
 
 def held_out(labels: Tensor, order: Tensor, share: float) -> Tensor:
@@ -136,7 +136,7 @@ def _held_inputs(seed: int) -> Inputs:
 
 
 HELD_OUT = Task(
-    id="02.2",
+    id="splits_and_leaks.2",
     title="Cut a stratified part",
     kind="implement",
     difficulty="core",
@@ -203,7 +203,7 @@ HELD_OUT = Task(
     takeaway="A part of a part keeps the proportions when each class gives the same share.",
 )
 
-# ---------------------------------------------------------------- 02.3
+# ---------------------------------------------------------------- splits_and_leaks.3
 
 
 def leaked(train: Tensor, exam: Tensor) -> Tensor:
@@ -243,7 +243,7 @@ def _leaked_inputs(seed: int) -> Inputs:
 
 
 LEAKED = Task(
-    id="02.3",
+    id="splits_and_leaks.3",
     title="Debug a leak detector",
     kind="debug",
     difficulty="core",
@@ -302,7 +302,7 @@ LEAKED = Task(
     takeaway="A copy is equal in all pixels to any training image: all over pixels, any over images.",
 )
 
-# ---------------------------------------------------------------- 02.4
+# ---------------------------------------------------------------- splits_and_leaks.4
 
 
 def p_value(right: int, n: int) -> float:
@@ -330,7 +330,7 @@ def _p_inputs(seed: int) -> Inputs:
 
 
 P_VALUE = Task(
-    id="02.4",
+    id="splits_and_leaks.4",
     title="How surprising is a score?",
     kind="implement",
     difficulty="core",

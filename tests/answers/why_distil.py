@@ -1,4 +1,4 @@
-"""Answers to the exercises of lesson 01."""
+"""Answers to the exercises of ``why_distil``."""
 
 import math
 import time
@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 import kdcourse as kd
 
-# ---------------------------------------------------------------- 01.1
+# ---------------------------------------------------------------- why_distil.1
 
 
 def rows_in_a_loop(logits, temperature):
@@ -32,13 +32,13 @@ def by_the_logarithm(logits, temperature):
     return (z - z.logsumexp(dim=1, keepdim=True)).exp()
 
 
-# ---------------------------------------------------------------- 01.2
+# ---------------------------------------------------------------- why_distil.2
 
 MOVES = ["up", "same", "down", "same", "down"]
 
 
 def moves(change):
-    table = dict(zip(kd.checks.find("01.2").rungs, MOVES, strict=True))
+    table = dict(zip(kd.checks.find("why_distil.2").rungs, MOVES, strict=True))
     return table[change]
 
 
@@ -56,7 +56,7 @@ def in_branches(change):
     return "same" if "100" in change or "1 to 3" in change else "down"
 
 
-# ---------------------------------------------------------------- 01.3
+# ---------------------------------------------------------------- why_distil.3
 
 
 def placed_one_by_one(i, o, k, size, stride, padding):
@@ -76,7 +76,7 @@ def as_floats(i, o, k, size, stride, padding):
     return np.array([weights + o, 2.0 * weights * out * out])
 
 
-# ---------------------------------------------------------------- 01.4
+# ---------------------------------------------------------------- why_distil.4
 
 
 def soft(z, t):
@@ -104,7 +104,7 @@ def overwritten(logits, labels, temperature):
     return one_image_at_a_time(logits.log(), labels, 1.0)
 
 
-# ---------------------------------------------------------------- 01.5
+# ---------------------------------------------------------------- why_distil.5
 
 
 def fitted(student, images, targets, steps, lr=1e-2):
@@ -155,14 +155,14 @@ def slow(*arrays):
 
 
 RIGHT = {
-    "01.1": [rows_in_a_loop, by_the_logarithm, lambda z, t: scipy_softmax(z.double().numpy() / t, axis=1)],
-    "01.2": [moves, by_experiment, in_branches],
-    "01.3": [placed_one_by_one, asked_of_torch, as_floats],
-    "01.4": [one_image_at_a_time, by_matrix, in_numpy],
-    "01.5": [at_temperature_one, pseudo_labels, with_the_package],
+    "why_distil.1": [rows_in_a_loop, by_the_logarithm, lambda z, t: scipy_softmax(z.double().numpy() / t, axis=1)],
+    "why_distil.2": [moves, by_experiment, in_branches],
+    "why_distil.3": [placed_one_by_one, asked_of_torch, as_floats],
+    "why_distil.4": [one_image_at_a_time, by_matrix, in_numpy],
+    "why_distil.5": [at_temperature_one, pseudo_labels, with_the_package],
 }
 WRONG = {
-    "01.1": [
+    "why_distil.1": [
         (lambda z, t: None, "None came back"),
         (lambda z, t: (z / t).softmax(1)[0], "came back; a tensor 2×3 is expected"),
         (lambda z, t: z.view(-1, 7) / t, "Error: RuntimeError"),
@@ -170,14 +170,14 @@ WRONG = {
         (lambda z, t: (z / t).softmax(1) * 2, "Every value is 2 times the expected one"),
         (lambda z, t: (z / (t + 1)).softmax(1), "values differ"),
     ],
-    "01.2": [
+    "why_distil.2": [
         (lambda change: None, "None came back"),
         (lambda change: "sideways", "'sideways' is no answer here"),
         (lambda change: {}[change], "Error: KeyError"),
         (lambda change: "up", "'up' is not what happens"),
         (lambda: "up", "too many positional arguments"),
     ],
-    "01.3": [
+    "why_distil.3": [
         (lambda i, o, k, s, st, p: None, "None came back"),
         (lambda i, o, k, s, st, p: i * o * k * k + o, "2 values are expected"),
         (lambda i, o, k, s, st, p: (i * o * k * k + o, i / (s - 4)), "Error: ZeroDivisionError"),
@@ -185,14 +185,14 @@ WRONG = {
         (lambda i, o, k, s, st, p: (i * o * k * k + o, 2 * i * o * k * k * ((s - k) // st + 1) ** 2), "value 2: 57600 where 78400 is expected"),
         (lambda i, o, k, s, st, p: f"{i}", "'1' came back"),
     ],
-    "01.4": [
+    "why_distil.4": [
         (lambda z, y, t: None, "None came back"),
         (lambda z, y, t: soft(z, t), "values differ, first at [0, 0]"),
         (lambda z, y, t: soft(z, t).mean(0), "came back; a tensor 3×2 is expected"),
         (lambda z, y, t: soft(z, t)[y.max() :].view(3, 5), "Error: RuntimeError"),
         (overwritten, "Changed: teacher_logits, in place"),
     ],
-    "01.5": [
+    "why_distil.5": [
         (lambda x, y, u, z, e: torch.zeros(len(e)), "All predictions are one class"),
         (lambda x, y, u, z, e: None, "None came back"),
         (lambda x, y, u, z, e: torch.rand(len(e), 10), "Take the class with the highest logit"),
