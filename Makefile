@@ -26,21 +26,21 @@ test-portable: setup ## the notebooks once more, with the plainest instruction s
 	@$(CHECK) ATEN_CPU_CAPABILITY=default ONEDNN_MAX_CPU_ISA=AVX2 $(NBVAL)
 mutants: setup   ## break the package in named ways; the fast tests must notice each
 	@$(PY) tools/mutants.py
-lab: setup       ## JupyterLab on 00
-	@$(PY) -m jupyterlab notebooks/00_start_here.ipynb
+lab: setup       ## JupyterLab on the first lesson
+	@$(PY) -m jupyterlab notebooks/*_start_here.ipynb
 notebooks: setup course ## run every lesson again and save it
 	@$(QUIET) $(PY) -m jupyter nbconvert --to notebook --execute --inplace --ExecutePreprocessor.record_timing=False --ExecutePreprocessor.store_widget_state=False notebooks/*.ipynb
 exercises: setup ## make the learners' notebooks from the solutions, which are run and saved first
 	@$(PY) tools/exercises.py
 	@$(QUIET) $(PY) -m jupyter nbconvert --to notebook --execute --inplace --ExecutePreprocessor.record_timing=False --ExecutePreprocessor.store_widget_state=False solutions/*.ipynb
 	@$(PY) tools/exercises.py
-experiments: setup ## rebuild every recorded result from nothing
-	@$(PY) tools/experiments.py
+experiments: setup ## rebuild every recorded result from nothing; ONLY=slug: of one evidence, or one record
+	@$(PY) tools/experiments.py $(ONLY)
 lint: setup      ## ruff, mypy, import layers, size limits
 	@$(PY) -m ruff check . && $(PY) -m ruff format --check . && $(PY) -m mypy && .venv/bin/lint-imports && $(PY) tools/sizes.py
 bench: setup     ## speed beside what a user would pick instead
 	@$(PY) tests/bench/training.py && $(PY) tests/bench/importance.py
-course: setup    ## write course.toml into the README's table and 00's map
+course: setup    ## number the lessons as course.toml says; links, README's table and the map follow
 	@$(PY) tools/course.py
 teacher: setup   ## train the shipped teacher again: make teacher FASHION=folder
 	@$(PY) tools/train_teacher.py $(FASHION)

@@ -1,7 +1,7 @@
 """What we found: recorded experiments, and rulings on the article's claims.
 
 A lesson shows its experiment as a function and hands it to ``experiment``, which draws the rows from
-``notebooks/results/NN_name.json``, trains one of them again, live, and refuses a file that another function made.
+``notebooks/results/name.json``, trains one of them again, live, and refuses a file that another function made.
 ``make experiments`` (``KDCOURSE_RECORDS=rebuild``) makes the files.
 """
 
@@ -123,7 +123,7 @@ class Record:
     """An experiment's rows, one a setting and seed, each the setting, the seed, and what the function returned.
 
     Attributes:
-        name: NN_name.
+        name: a slug.
         rows: in the order of settings, then seeds.
         seconds: what all rows took together, on one thread.
         versions: of Python and torch.
@@ -204,7 +204,7 @@ def experiment(
     A value may also be ``evaluation.right(model, test)``: its mean is recorded, and beside it every image's answer.
 
     Args:
-        name: "NN_name": the lesson's number and a name; the file is notebooks/results/NN_name.json.
+        name: a slug, unique in the course, "few_labels"; the file is notebooks/results/few_labels.json.
         function: shown in the lesson. Its source, and that of the notebook's functions and constants it uses, decide
             whether the recorded rows are still its own.
         settings: keyword arguments, one mapping a row.
@@ -216,8 +216,9 @@ def experiment(
         RuntimeError: the file is missing or another function made it (``make experiments`` mends that).
         AssertionError: the live row is further from the recorded one than the tolerance allows.
     """
-    if not re.fullmatch(r"\d\d_[a-z_]+", name):
-        raise fail("name", "be a lesson's number and a name, NN_name", name, "Write 01_few_labels, say.")
+    if not re.fullmatch(r"[a-z][a-z0-9_]*(?<!_claims)", name):
+        rule = "be a slug: small letters, digits and _, a letter first, not ending in _claims"
+        raise fail("name", rule, name, "Write few_labels, say.")
     if (live is None) != (tolerance is None):
         raise fail("live and tolerance", "be given together", (live, tolerance), "Give both, or neither.")
     path, source = folder() / "results" / f"{name}.json", fingerprint(function, settings, seeds)
@@ -353,7 +354,7 @@ def _bare(source: str) -> str:
 
 
 def claims() -> list[dict[str, Any]]:
-    """The article's claims in our words: ``row``, ``claim``, ``lesson`` (a list of numbers)."""
+    """The article's claims in our words: ``row``, ``claim``, ``evidence`` (a list of slugs)."""
     found: list[dict[str, Any]] = tomllib.loads((folder() / "claims.toml").read_text(encoding="utf-8"))["claim"]
     return found
 
@@ -368,7 +369,7 @@ class Ruling:
     verdict: str
     field: str
     source: str
-    lesson: str = ""
+    evidence: str = ""
 
     def lines(self) -> list[tuple[str, str]]:
         """(title, text) pairs."""
@@ -392,29 +393,29 @@ class Ruling:
         return f'<table style="border-collapse:collapse;max-width:60em">{"".join(rows)}</table>'
 
 
-def rule(row: int, *, lesson: str, measured: str, verdict: str, field: str, source: str) -> Ruling:
+def rule(row: int, *, evidence: str, measured: str, verdict: str, field: str, source: str) -> Ruling:
     """Rule on a claim of the article; the last expression of a cell shows the ruling.
 
     Args:
         row: the claim's number in claims.toml.
-        lesson: the number of the lesson that rules, which claims.toml names for this row.
-        measured: a text made from values that the lesson's cells computed; trained numbers carry a ≈.
+        evidence: the slug of the evidence that rules, which claims.toml names for this row.
+        measured: a text made from values that its cells computed; trained numbers carry a ≈.
         verdict: "held", "failed" or "unclear".
         field: what the field does.
         source: authors and year.
 
-    Writes ``results/NN_claims.json``; with ``KDCOURSE_RECORDS=check`` it writes nothing and fails where the recorded
-    verdict is another.
+    Writes ``results/why_distil_claims.json``, say; with ``KDCOURSE_RECORDS=check`` it writes nothing and fails where
+    the recorded verdict is another.
     """
     known = {claim["row"]: claim for claim in claims()}
     if row not in known:
         raise fail("row", f"be one of {min(known)} to {max(known)}", row, "See claims.toml.")
-    if lesson not in known[row]["lesson"]:
-        named = ", ".join(known[row]["lesson"])
-        raise fail("lesson", f"be one that rules on row {row}: {named}", lesson, "See claims.toml.")
+    if evidence not in known[row]["evidence"]:
+        named = ", ".join(known[row]["evidence"])
+        raise fail("evidence", f"be one that rules on row {row}: {named}", evidence, "See claims.toml.")
     one_of("verdict", verdict, VERDICTS)
-    ruling = Ruling(row, known[row]["claim"], measured, verdict, field, source, lesson)
-    path = folder() / "results" / f"{lesson}_claims.json"
+    ruling = Ruling(row, known[row]["claim"], measured, verdict, field, source, evidence)
+    path = folder() / "results" / f"{evidence}_claims.json"
     saved = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else []
     entry = {"row": row, "measured": measured, "verdict": verdict, "field": field, "source": source}
     if _mode() == "check":

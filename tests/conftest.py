@@ -9,9 +9,17 @@ import torch
 from torch import nn
 
 import kdcourse as kd
+from kdcourse._course import label, read
 
 ROOT = Path(__file__).parent.parent
 OFFICIAL = Path("/usr/share/datasets/fashion-mnist")
+COURSE = read((ROOT / "notebooks/course.toml").read_text(encoding="utf-8"))
+
+
+def file(slug, folder="notebooks"):
+    """A lesson's notebook in one of the three folders."""
+    lesson = next(lesson for lesson in COURSE if lesson["slug"] == slug)
+    return ROOT / folder / f"{label(lesson)}_{slug}.ipynb"
 
 
 @pytest.fixture(scope="session")

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from .conftest import ROOT
+from .conftest import ROOT, file
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 NOTEBOOKS = sorted(p.name for p in (ROOT / "notebooks").glob("*.ipynb"))
@@ -103,15 +103,15 @@ def test_a_notebook_in_a_real_browser(lab, browser, name, tmp_path):
 
 
 ANSWERS = {
-    "01.1": "def softened(logits, temperature):\n    return (logits / temperature).softmax(dim=1)",
-    "01.2": "def entropy_moves(change):\n    print('no idea')\n    return 'same' if 'plus' not in change else 'down'",
-    "01.3": "def conv_cost(i, o, kernel, size, stride, padding):\n    return i * o, size / (stride - 1)",
+    "why_distil.1": "def softened(logits, temperature):\n    return (logits / temperature).softmax(dim=1)",
+    "why_distil.2": "def entropy_moves(change):\n    print('no idea')\n    return 'same' if 'plus' not in change else 'down'",
+    "why_distil.3": "def conv_cost(i, o, kernel, size, stride, padding):\n    return i * o, size / (stride - 1)",
 }
 CARDS = {
-    "01.1": "✓ 01.1 · Soften an answer: passed",
-    "01.2": "✗ 01.2 · Predict the entropy: not yet",
-    "01.3": "✗ 01.3 · Debug a cost counter: not yet",
-    "01.4": "○ 01.4 · A control that knows classes only: not attempted",
+    "why_distil.1": "✓ Soften an answer (why_distil.1): passed",
+    "why_distil.2": "✗ Predict the entropy (why_distil.2): not yet",
+    "why_distil.3": "✗ Debug a cost counter (why_distil.3): not yet",
+    "why_distil.4": "○ A control that knows classes only (why_distil.4): not attempted",
 }
 WRITE = """answers => window.jupyterapp.shell.currentWidget.content.widgets.forEach(cell => {
   const tag = (cell.model.getMetadata('tags') || []).find(t => t.startsWith('answer:'));
@@ -121,8 +121,8 @@ WRITE = """answers => window.jupyterapp.shell.currentWidget.content.widgets.forE
 
 
 def test_a_learner_meets_the_four_cards(lab, browser, tmp_path):
-    """Exercise 01 as a learner works on it: one answer right, one wrong, one that fails, two untouched."""
-    page = _open(lab, browser, "exercises/01_why_distil.ipynb")
+    """The exercises of ``why_distil`` as a learner works on them: one answer right, one wrong, one that fails, two untouched."""
+    page = _open(lab, browser, f"exercises/{file('why_distil').name}")
     page.evaluate(WRITE, ANSWERS)
     page.evaluate("() => { window.jupyterapp.commands.execute('notebook:run-all-cells'); }")
     _finished(page)

@@ -12,12 +12,15 @@ import pytest
 
 from kdcourse.checks import check, find, tasks
 
-from .conftest import ROOT
-from .test_project import COURSE
+from .conftest import COURSE, ROOT, file
 
 SOLUTIONS = sorted((ROOT / "solutions").glob("*.ipynb"))
 EXERCISES = sorted((ROOT / "exercises").glob("*.ipynb"))
 by_name = {"ids": lambda path: path.stem}
+
+
+def own_tasks(path):
+    return tasks(next(lesson["slug"] for lesson in COURSE if file(lesson["slug"]).name == path.name))
 
 
 @pytest.fixture
@@ -51,9 +54,9 @@ def test_the_readmes_card_is_what_a_learner_sees(monkeypatch):
 
 def test_the_points_of_a_lesson_are_those_of_its_tasks():
     for lesson in COURSE:
-        own = [task for task in tasks() if task.id.startswith(f"{lesson['file'][:2]}.")]
+        own = [task for task in tasks() if task.id.startswith(f"{lesson['slug']}.")]
         assert lesson["points"] == sum(task.points for task in own)
-        assert bool(own) == (ROOT / "exercises" / f"{lesson['file']}.ipynb").is_file()
+        assert bool(own) == file(lesson["slug"], "exercises").is_file()
 
 
 @pytest.mark.parametrize("path", EXERCISES, **by_name)
@@ -71,11 +74,10 @@ def test_an_exercise_shows_no_answer_and_needs_only_kdcourse(path):
 @pytest.mark.parametrize("path", EXERCISES, **by_name)
 def test_every_task_has_its_box_its_folds_and_its_check(path):
     sources = [cell.source for cell in nbformat.read(path, as_version=4).cells]
-    for task in tasks(path.name[:2]):
-        at = next(i for i, source in enumerate(sources) if source.startswith(f"## {task.id} · {task.title}\n"))
-        assert re.search(
-            rf"> \*\*.+\*\* · {task.difficulty} · about {task.minutes} minutes · \*\*{task.points} point", sources[at]
-        )
+    for number, task in enumerate(own_tasks(path), start=1):
+        at = next(i for i, source in enumerate(sources) if source.startswith(f"## {number} · {task.title}\n"))
+        box = rf"> \*\*.+\*\* · {task.difficulty} · about {task.minutes} minutes · \*\*{task.points} points?\*\* · `{task.id}`\n"
+        assert re.search(box, sources[at])
         check = next(i for i, source in enumerate(sources) if source.startswith(f'card = check("{task.id}", '))
         assert at < check
         assert sources[check + 1].startswith("<details><summary>")
@@ -92,8 +94,8 @@ def test_an_untouched_exercise_stops_at_nothing_worse_than_not_done_yet(path, tm
     shown = [output for cell in notebook.cells for output in cell.get("outputs", [])]
     assert not [output for output in shown if output.output_type == "error" or output.get("name") == "stderr"]
     cards = [output.data["text/plain"] for output in shown if "data" in output]
-    for task in tasks(path.name[:2]):
-        assert any(card.startswith(f"○ {task.id} · {task.title}: not attempted") for card in cards)
+    for task in own_tasks(path):
+        assert any(card.startswith(f"○ {task.title} ({task.id}): not attempted") for card in cards)
     assert not (tmp_path / "progress.json").exists()
 
 
@@ -121,7 +123,7 @@ def test_nbgrader_grades_a_solution_in_full_and_an_untouched_notebook_with_nothi
     """Autograding puts the hidden tests back; each task is worth its points or nothing."""
     from nbgrader.api import Gradebook
 
-    name = "10_four_steps"
+    name = file("four_steps").stem
     for folder, source in (("source", "solutions"), ("submitted/ada", "solutions"), ("submitted/bob", "exercises")):
         place = course / folder / name
         place.mkdir(parents=True)
@@ -131,7 +133,7 @@ def test_nbgrader_grades_a_solution_in_full_and_an_untouched_notebook_with_nothi
         assert done.returncode == 0, done.stderr[-3000:]
     with Gradebook(f"sqlite:///{course}/gradebook.db") as book:
         scores = {student: book.find_submission(name, student).score for student in ("ada", "bob")}
-    assert scores == {"ada": sum(task.points for task in tasks("10")), "bob": 0}
+    assert scores == {"ada": sum(task.points for task in tasks("four_steps")), "bob": 0}
 
 
 def test_the_reference_of_every_task_stands_under_the_name_that_the_exercise_asks_for():

@@ -17,13 +17,16 @@ from torch.nn import functional as F
 
 import kdcourse as kd
 
-from .conftest import ROOT, same
-from .test_project import COURSE, NOTEBOOKS, cells
+from .conftest import COURSE, ROOT, file, same
+from .test_project import NOTEBOOKS, cells
 
-LESSONS = [path for path in NOTEBOOKS if path.stem != "00_start_here"]
+LESSONS = [path for path in NOTEBOOKS if path != file("start_here")]
 TERMS = re.findall(r"^### (.+)$", (ROOT / "docs/glossary.md").read_text(), re.MULTILINE)
 sys.path.insert(0, str(ROOT / "tools"))
+from experiments import evidence, recorded_by, wanted  # noqa: E402
 from glossary import linked, pattern  # noqa: E402
+
+EVIDENCE = evidence()
 
 
 def tagged(prefix):
@@ -114,17 +117,16 @@ def claims():
 
 def test_claims_hold_all_rows_of_the_article_once():
     assert [claim["row"] for claim in claims()] == list(range(1, 23))
-    assert all(len(claim["claim"]) > 20 and claim["lesson"] for claim in claims())
+    assert all(len(claim["claim"]) > 20 and claim["evidence"] for claim in claims())
 
 
-@pytest.mark.parametrize("lesson", COURSE, ids=lambda lesson: lesson["file"])
-def test_a_lesson_rules_on_exactly_its_rows(lesson):
-    number = lesson["file"][:2]
-    rows = [claim["row"] for claim in claims() if number in claim["lesson"]]
+@pytest.mark.parametrize("lesson", COURSE, ids=lambda lesson: lesson["slug"])
+def test_a_lessons_evidence_rules_on_exactly_its_rows(lesson):
+    rows = [claim["row"] for claim in claims() if set(lesson["evidence"]) & set(claim["evidence"])]
     assert rows == lesson["rows"]
-    path = ROOT / "notebooks/results" / f"{number}_claims.json"
-    saved = json.loads(path.read_text()) if path.exists() else []
-    assert [ruling["row"] for ruling in saved] == rows
+    paths = [ROOT / "notebooks/results" / f"{slug}_claims.json" for slug in lesson["evidence"]]
+    saved = [ruling for path in paths if path.exists() for ruling in json.loads(path.read_text())]
+    assert sorted(ruling["row"] for ruling in saved) == rows
     for ruling in saved:
         assert set(ruling) == {"row", "measured", "verdict", "field", "source"}
         assert re.search(r"\d", ruling["measured"])
@@ -132,8 +134,8 @@ def test_a_lesson_rules_on_exactly_its_rows(lesson):
 
 
 def test_readme_counts_the_rows_without_a_ruling():
-    built = {lesson["file"][:2] for lesson in COURSE}
-    still = [claim["row"] for claim in claims() if not built.issuperset(claim["lesson"])]
+    built = {slug for lesson in COURSE for slug in lesson["evidence"]}
+    still = [claim["row"] for claim in claims() if not built.issuperset(claim["evidence"])]
     text = (ROOT / "README.md").read_text()
     assert f"{22 - len(still)} of the article's 22 claims are ruled on" in text
 
@@ -175,7 +177,7 @@ def test_the_glossary_explains_every_term_once_with_symbol_lesson_and_the_articl
     assert sorted(TERMS, key=str.lower) == TERMS
     entries = re.split(r"^### .+$", (ROOT / "docs/glossary.md").read_text(), flags=re.MULTILINE)[1:]
     for term, entry in zip(TERMS, entries, strict=True):
-        assert re.search(r"\*Symbol:\* .+ · \*Lesson:\* (0\d|1[0-3]) · \*Article:\* .+", entry), term
+        assert re.search(r"\*Symbol:\* .+ · \*Lesson:\* (\[.+\]\(.+\)|[a-z][a-z0-9_]*) · \*Article:\* .+", entry), term
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
@@ -227,14 +229,35 @@ def test_a_lesson_reads_as_much_as_it_computes(path):
     assert lines[len(lines) // 2] <= 15
 
 
-@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
-def test_no_recorded_experiment_is_stale(path):
-    done = subprocess.run([sys.executable, "tools/experiments.py", "--check", path.stem[:2]], cwd=ROOT, capture_output=True, text=True, check=False)  # fmt: skip
+@pytest.mark.parametrize("slug", EVIDENCE)
+def test_no_recorded_experiment_is_stale(slug):
+    done = subprocess.run([sys.executable, "tools/experiments.py", "--check", slug], cwd=ROOT, capture_output=True, text=True, check=False)  # fmt: skip
     assert done.returncode == 0, done.stderr[-2000:]
-    recorded = {p.stem for p in (ROOT / "notebooks/results").glob(f"{path.stem[:2]}_*.json")} - {
-        f"{path.stem[:2]}_claims"
-    }
-    assert set(re.findall(r"\d\d_[a-z_]+", done.stdout.partition(":")[2])) == recorded
+    assert done.stdout.partition(":")[2].replace(",", "").split() == recorded_by(EVIDENCE[slug])
+
+
+def test_every_record_is_made_by_one_notebook_and_every_evidence_belongs_to_a_lesson():
+    results = {path.stem for path in (ROOT / "notebooks/results").glob("*.json")}
+    made = [name for path in EVIDENCE.values() for name in recorded_by(path)]
+    assert sorted(made) == sorted(name for name in results if not name.endswith("_claims"))
+    for name in made:
+        assert json.loads((ROOT / f"notebooks/results/{name}.json").read_text())["name"] == name
+    named = [slug for lesson in COURSE for slug in lesson["evidence"]]
+    assert sorted(named) == sorted(EVIDENCE) == sorted({*named, *rulers()})
+
+
+def rulers():
+    """The evidence that rules on a claim."""
+    return {p.stem.removesuffix("_claims") for p in (ROOT / "notebooks/results").glob("*_claims.json")}
+
+
+def test_experiments_are_named_by_the_slug_of_an_evidence_or_of_a_record():
+    every = {slug: recorded_by(path) for slug, path in EVIDENCE.items()}
+    assert wanted([]) == every
+    assert wanted(["fresh", "leak"]) == {"why_distil": ["fresh"], "splits_and_leaks": ["leak"]}
+    assert wanted(["taylor_fo", "fresh"]) == {"why_distil": ["fresh"], "taylor_fo": every["taylor_fo"]}
+    with pytest.raises(SystemExit, match="01_fresh is neither an evidence nor a record; there are: .*fresh, fresh_tun"):
+        wanted(["01_fresh"])
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
@@ -288,7 +311,7 @@ def test_a_notebooks_seconds_are_those_of_the_reference_machine():
         budgets.pytest_runtest_logreport(done.value.value)
         return budgets.too_slow(notebook)
 
-    assert not run("notebooks/01.ipynb", 170, reading=2)
-    assert run("notebooks/02.ipynb", 190, reading=2)
-    assert run("notebooks/03.ipynb", 91, reading=0.5), "a fast machine counts as the reference"
-    assert not run("notebooks/10_.ipynb", 110, reading=1)
+    assert not run("notebooks/01_one.ipynb", 170, reading=2)
+    assert run("notebooks/02_two.ipynb", 190, reading=2)
+    assert run("notebooks/03_three.ipynb", 91, reading=0.5), "a fast machine counts as the reference"
+    assert not run("notebooks/18_four_steps.ipynb", 110, reading=1)

@@ -20,12 +20,11 @@ except ModuleNotFoundError:  # Python 3.10
 
 import kdcourse as kd
 
-from .conftest import ROOT
+from .conftest import COURSE, ROOT, file
 
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 SOLUTIONS = sorted((ROOT / "solutions").glob("*.ipynb"))
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
-COURSE = tomllib.loads((ROOT / "notebooks/course.toml").read_text())["lesson"]
 
 
 def cells(path, kind="code"):
@@ -39,7 +38,7 @@ def run(*command, **options):
 def test_course_toml_and_everything_made_from_it_agree():
     done = run("tools/course.py", "--check")
     assert done.returncode == 0, done.stderr
-    assert [lesson["file"] for lesson in COURSE] == [path.stem for path in NOTEBOOKS]
+    assert [file(lesson["slug"]) for lesson in COURSE] == NOTEBOOKS
 
 
 def test_the_sizes_are_within_the_limits():
@@ -153,7 +152,7 @@ def test_every_figure_says_what_it_shows(path):
         assert re.search(r"\d", alt), "the alt text states the finding, with its numbers"
 
 
-@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
+@pytest.mark.parametrize("path", [*NOTEBOOKS, *SOLUTIONS], ids=lambda p: f"{p.parent.name}-{p.stem}")
 def test_links_inside_the_project_lead_somewhere(path):
     for source in ["".join(c["source"]) for c in cells(path, "markdown")]:
         for link, anchor in re.findall(r"\]\(([^)#]+)#?([^)]*)\)", source):
@@ -173,15 +172,38 @@ def anchors(path):
 @pytest.mark.parametrize("at", range(len(COURSE)))
 def test_previous_map_and_next(at):
     first = "".join(cells(NOTEBOOKS[at], "markdown")[0]["source"]).splitlines()[0]
-    files = [lesson["file"] for lesson in COURSE]
-    around = [f"({files[i]}.ipynb)" for i in (at - 1, at + 1) if 0 <= i < len(files)]
+    around = [f"({NOTEBOOKS[i].name})" for i in (at - 1, at + 1) if 0 <= i < len(COURSE)]
     assert all(link in first for link in around)
-    assert "[map](00_start_here.ipynb#The-map)" in first
+    assert f"[map]({file('start_here').name}#The-map)" in first
 
 
-def test_links_of_the_readme_lead_somewhere():
-    for link in re.findall(r"\]\(([^)#]+)", (ROOT / "README.md").read_text()):
-        assert link.startswith("http") or (ROOT / link).exists(), link
+def pages(root):
+    """What people read: the texts and the notebooks."""
+    texts = [*root.glob("*.md"), *root.glob("docs/*.md")]
+    return texts + [
+        p for d in ("notebooks", "notebooks/evidence", "exercises", "solutions") for p in root.glob(f"{d}/*.ipynb")
+    ]
+
+
+def prose(path):
+    """The prose of a page."""
+    return (
+        path.read_text() if path.suffix == ".md" else "\n\n".join("".join(c["source"]) for c in cells(path, "markdown"))
+    )
+
+
+def broken(root):
+    """Links inside the project that lead nowhere."""
+    return [
+        f"{path.relative_to(root)}: {link}"
+        for path in pages(root)
+        for link in re.findall(r"\]\(([^)#\s]+)", prose(path))
+        if not link.startswith("http") and not (path.parent / link).exists()
+    ]
+
+
+def test_links_lead_somewhere():
+    assert broken(ROOT) == []
 
 
 def test_the_set_up_cell_installs_only_what_is_missing(monkeypatch):
@@ -200,6 +222,247 @@ def test_the_set_up_cell_installs_only_what_is_missing(monkeypatch):
     assert len(calls) == 1, "a second run installs nothing"
     for name in ("torch", "numpy", "ipython", "ipykernel"):
         assert f'"{name}"' not in setup.lower()
+
+
+# ---------------------------------------------------------------- a name is a slug, a number is a place
+
+NUMBERED = re.compile(
+    r"\b(?:lessons?|exercises)\s+\d"  # lesson 03, lessons 01 and 02
+    r"|(?<![\d.,≈+−-])\b0\d\.\d\b(?!\d)"  # 01.3
+    r"|(?:\b(?:tasks?|exercises?)\s|\b(?:check|hint|solution|find)\(.?)\d\d\.\d"  # exercise 10.3, check("10.3"
+    r"|\b\d\d_[a-z]\w+\b(?!\.ipynb)",  # 01_cost
+    re.IGNORECASE,
+)
+
+
+def numbered(text):
+    """Where a text names a lesson, a task or a record by a number; links, which make course keeps right, left out."""
+    return NUMBERED.findall(re.sub(r"\[[^\]]*\]\([^)]*\)", "", text))
+
+
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        "As lesson 03 shows, it does.",
+        "It needs lessons\n01 and 02.",
+        "Lesson 3 is short.",
+        "Now do 01.3 again.",
+        "See exercise 10.3.",
+        'check("10.3", f) says more',
+        "the record 01_few_labels",
+        "[lesson 03](03_cross_entropy.ipynb), unlike lesson 04, is linked",
+    ],
+)
+def test_a_lesson_named_by_its_number_is_noticed(sentence):
+    assert numbered(f"A sentence before. {sentence} And one after.")
+
+
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        "As [lesson 03](03_cross_entropy.ipynb) shows, 10.3 of 100 are wrong, by 0.1 to 11.5.",
+        "[Lesson\n03](03_cross_entropy.ipynb)'s loss, task 3, `why_distil.1`, [0.05, 1.03], ≈ 0.5",
+        "`jupyter lab notebooks/00_start_here.ipynb`",
+    ],
+)
+def test_a_link_and_a_number_are_no_bare_lesson(sentence):
+    assert not numbered(sentence)
+
+
+@pytest.mark.parametrize("path", pages(ROOT), ids=lambda p: f"{p.parent.name}-{p.stem}")
+def test_no_page_names_a_lesson_by_its_number(path):
+    if path.name != "CHANGELOG.md":  # which says what was renamed
+        assert not numbered(prose(path))
+    if path.suffix == ".ipynb":
+        assert not [found for c in cells(path) for found in numbered("".join(c["source"]))]
+
+
+def test_no_source_names_a_lesson_by_its_number():
+    sources = [*(ROOT / "kdcourse").rglob("*.py"), *(ROOT / "tests/answers").glob("*.py"), ROOT / "Makefile"]
+    assert not {path.name: found for path in sources if (found := numbered(path.read_text()))}
+
+
+def test_tasks_answers_and_checks_have_the_names_of_lessons():
+    slugs = {lesson["slug"] for lesson in COURSE if lesson["points"]}
+    helpers = {"__init__", "designs", "units"}
+    assert {path.stem for path in (ROOT / "kdcourse/checks/lessons").glob("*.py")} == slugs | helpers
+    assert {path.stem for path in (ROOT / "tests/answers").glob("*.py")} == slugs | {"__init__"}
+
+
+def test_course_toml_says_everything_of_every_lesson():
+    course = tomllib.loads((ROOT / "notebooks/course.toml").read_text())
+    assert set(course) == {"path", "lesson"}
+    assert course["path"][0] == "start_here"
+    keys = "number slug title part about minutes difficulty prerequisites points rows evidence form"
+    for lesson in course["lesson"]:
+        assert list(lesson) == keys.split()
+        assert re.fullmatch("[a-z][a-z0-9_]*", lesson["slug"])
+    known = [lesson["slug"] for lesson in COURSE]
+    for lesson in COURSE:
+        assert all(known.index(slug) < known.index(lesson["slug"]) for slug in lesson["prerequisites"])
+    assert sorted(course["path"], key=known.index) == course["path"]
+
+
+@pytest.fixture
+def tree(tmp_path):
+    """A copy of the project whose lessons may be moved."""
+    unwanted = shutil.ignore_patterns(
+        ".venv", ".git", "build", "runs", "*.egg-info", ".*_cache", "__pycache__", ".hypothesis"
+    )
+    return shutil.copytree(ROOT, tmp_path / "tree", ignore=unwanted)
+
+
+def in_tree(tree, *command):
+    environment = os.environ | {"PYTHONPATH": str(tree)}
+    return subprocess.run(
+        [sys.executable, *command], cwd=tree, env=environment, capture_output=True, text=True, check=False
+    )
+
+
+def course(tree, *arguments):
+    return in_tree(tree, "tools/course.py", *arguments)
+
+
+def rewrite(path, old, new):
+    assert path.read_text().count(old) == 1
+    path.write_text(path.read_text().replace(old, new))
+
+
+def contents(tree, *patterns):
+    return {
+        path.relative_to(tree): path.read_bytes()
+        for pattern in patterns
+        for path in tree.glob(pattern)
+        if path.is_file()
+    }
+
+
+UNTOUCHED = ("kdcourse/**/*.py", "notebooks/results/*", "notebooks/claims.toml", "tests/**/*.py", "tools/*.py", "Makefile", "conftest.py")  # fmt: skip
+
+
+def test_a_lesson_moves_by_one_number_in_course_toml(tree):
+    before = contents(tree, *UNTOUCHED)
+    rewrite(tree / "notebooks/course.toml", "number = 3\n", "number = 7\n")
+    late = course(tree, "--check")
+    assert late.returncode != 0 and re.search("07_cross_entropy.ipynb.*; run make course", late.stderr)
+    assert (tree / "notebooks/03_cross_entropy.ipynb").is_file(), "a check writes nothing"
+    for arguments in ([], ["--check"]):
+        assert (done := course(tree, *arguments)).returncode == 0, done.stderr
+    for folder in ("notebooks", "exercises", "solutions"):
+        assert [path.name for path in (tree / folder).glob("*cross_entropy.ipynb")] == ["07_cross_entropy.ipynb"]
+    assert broken(tree) == []
+    assert contents(tree, *UNTOUCHED) == before
+    everything = {path: prose(path) for path in pages(tree)}
+    assert not [path for path, text in everything.items() if "03_cross_entropy" in text]
+    links = [link for text in everything.values() for link in re.findall(r"\[([^\]]*)\]\([^)]*07_cross_entropy", text)]
+    assert {"lesson 07", "07", "07 Softmax and cross-entropy", "Softmax and cross-entropy →"} <= set(links)
+    assert not [link for link in links if re.search(r"\b03\b", link)]
+    first = prose(tree / "notebooks/07_cross_entropy.ipynb")
+    assert first.startswith("[← Taylor FO](05_taylor_fo.ipynb) ·") and "\n# 07 · Softmax and cross-entropy\n" in first
+    assert "(10_four_steps.ipynb)" in first.splitlines()[0]
+    found = in_tree(tree, "-c", "from kdcourse.checks import tasks; print(*dict.fromkeys(t.id[:-2] for t in tasks()))")
+    assert found.stdout.split()[2:] == ["mean_squared_error", "taylor_fo", "cross_entropy", "four_steps"], found.stderr
+
+
+def test_exercises_are_in_step_after_a_lesson_has_moved(tree):
+    pytest.importorskip("nbgrader")
+    rewrite(tree / "notebooks/course.toml", "number = 0\n", "number = 6\n")
+    assert course(tree).returncode == 0
+    assert (done := in_tree(tree, "tools/exercises.py", "--check")).returncode == 0, done.stderr
+
+
+ENTRY = """
+[[lesson]]
+number = 6
+slug = "eight_bugs"
+title = "Eight bugs"
+part = "Losses"
+about = "write the loss wrongly"
+minutes = 20
+difficulty = "medium"
+prerequisites = ["cross_entropy"]
+points = 0
+rows = []
+evidence = []
+form = 2
+"""
+
+
+def test_a_lesson_is_split_by_an_entry_and_a_notebook_without_a_number(tree):
+    notebook = json.loads((tree / file("cross_entropy").relative_to(ROOT)).read_text())
+    said = "As [lesson 01](cross_entropy.ipynb) said, as [03](03_cross_entropy.ipynb)."
+    notebook["cells"][0]["source"] = ["# Eight bugs\n", "\n", "**You will** see.\n"]
+    notebook["cells"].insert(1, {"cell_type": "markdown", "id": "new", "metadata": {}, "source": [said]})
+    (tree / "notebooks/eight_bugs.ipynb").write_text(json.dumps(notebook))
+    lone = course(tree)
+    assert lone.returncode != 0 and "notebooks/eight_bugs.ipynb has no entry in course.toml" in lone.stderr
+    toml = tree / "notebooks/course.toml"
+    toml.write_text(toml.read_text() + ENTRY)
+    for arguments in ([], ["--check"]):
+        assert (done := course(tree, *arguments)).returncode == 0, done.stderr
+    assert not (tree / "notebooks/eight_bugs.ipynb").exists()
+    text = prose(tree / "notebooks/06_eight_bugs.ipynb")
+    assert text.startswith("[← Taylor FO](05_taylor_fo.ipynb) · [map](00_start_here.ipynb#The-map) · ")
+    assert "[The four-step pipeline →](10_four_steps.ipynb)" in text.splitlines()[0]
+    assert (
+        "# 06 · Eight bugs\n" in text and "20 minutes on two CPU cores · medium · needs: [lesson 03](03_cross" in text
+    )
+    assert "As [lesson 03](03_cross_entropy.ipynb) said, as [03](03_cross_entropy.ipynb)." in text
+    for path, link in (
+        ("README.md", "notebooks/06_eight_bugs.ipynb"),
+        ("notebooks/00_start_here.ipynb", "06_eight_bugs.ipynb"),
+    ):
+        assert f"| [06 Eight bugs]({link}) | write the loss wrongly | 20 | [03](" in prose(tree / path)
+    assert "[Eight bugs →](06_eight_bugs.ipynb)" in prose(tree / "notebooks/05_taylor_fo.ipynb")
+    assert "[← Eight bugs](06_eight_bugs.ipynb)" in prose(tree / "notebooks/10_four_steps.ipynb")
+    assert broken(tree) == []
+
+
+def test_links_to_a_lesson_are_mended_and_others_left_alone():
+    sys.path.insert(0, str(ROOT / "tools"))
+    from course import mended
+
+    lessons = [{"slug": "shift", "number": 4}, {"slug": "paddle", "number": "A"}]
+    for holder, before, after in [
+        ("README.md", "[lesson 02](notebooks/02_shift.ipynb#Pitfalls)", "[lesson 04](notebooks/04_shift.ipynb#Pitfalls)"),
+        ("notebooks/x.ipynb", "[Lesson\n02](shift.ipynb)", "[Lesson\n04](04_shift.ipynb)"),
+        ("notebooks/x.ipynb", "[02](02_shift.ipynb)", "[04](04_shift.ipynb)"),
+        ("notebooks/x.ipynb", "[12](../exercises/02_shift.ipynb)", "[12](../exercises/04_shift.ipynb)"),
+        ("notebooks/x.ipynb", "[how](evidence/shift.ipynb)", "[how](evidence/shift.ipynb)"),
+        ("notebooks/evidence/x.ipynb", "[how](shift.ipynb)", "[how](shift.ipynb)"),
+        ("notebooks/evidence/x.ipynb", "[lesson 02](../02_shift.ipynb)", "[lesson 04](../04_shift.ipynb)"),
+        ("solutions/x.ipynb", "[← Shift](../notebooks/02_shift.ipynb)", "[← Shift](../notebooks/04_shift.ipynb)"),
+        ("README.md", "`lab notebooks/02_shift.ipynb`, h://x/blob/main/notebooks/02_shift.ipynb)", "`lab notebooks/04_shift.ipynb`, h://x/blob/main/notebooks/04_shift.ipynb)"),
+        ("README.md", "[lesson 22](notebooks/22_paddle.ipynb)", "[lesson A](notebooks/A_paddle.ipynb)"),
+        ("README.md", "02_dayshift.ipynb 02_shift.json", "02_dayshift.ipynb 02_shift.json"),
+    ]:  # fmt: skip
+        assert mended(before, lessons, ROOT / holder) == after
+        assert mended(after, lessons, ROOT / holder) == after
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        ("number = 4\n", "number = 3\n", "two lessons have the number 03"),
+        ('slug = "taylor_fo"', 'slug = "four_steps"', "two lessons have the slug four_steps"),
+        ('slug = "taylor_fo"', 'slug = "taylor"', "05_taylor_fo.ipynb has no entry in course.toml"),
+        ('prerequisites = ["why_distil"]\npoints = 12\nrows = [5]', 'prerequisites = ["gone"]\npoints = 12\nrows = [5]', "there is no lesson gone"),
+        ('[[lesson]]\nnumber = 1\n', ENTRY.replace("eight_bugs", "unwritten") + '[[lesson]]\nnumber = 1\n', "unwritten has no notebook, 06_unwritten.ipynb"),
+    ],
+)  # fmt: skip
+def test_what_course_toml_cannot_mean_is_refused(old, new, says, tmp_path, monkeypatch):
+    sys.path.insert(0, str(ROOT / "tools"))
+    import course as tool
+
+    for folder in ("notebooks", "exercises", "solutions"):
+        (tmp_path / folder).mkdir()
+        for path in (ROOT / folder).glob("*.ipynb"):
+            (tmp_path / folder / path.name).touch()
+    (tmp_path / "notebooks/course.toml").write_text((ROOT / "notebooks/course.toml").read_text())
+    rewrite(tmp_path / "notebooks/course.toml", old, new)
+    monkeypatch.setattr(tool, "ROOT", tmp_path)
+    with pytest.raises(SystemExit, match=says):
+        tool.moves(tool.course())
 
 
 # ---------------------------------------------------------------- nbval's sanitise file
@@ -285,7 +548,7 @@ def test_the_wheel_runs_lesson_00_in_an_empty_folder(tmp_path):
         archive.extractall(tmp_path / "site")
     empty = tmp_path / "empty"
     empty.mkdir()
-    notebook = json.loads((ROOT / "notebooks/00_start_here.ipynb").read_text())
+    notebook = json.loads(file("start_here").read_text())
     check = f"import kdcourse; assert kdcourse.__file__.startswith({str(tmp_path / 'site')!r}), kdcourse.__file__"
     notebook["cells"][-1:] = [{"cell_type": "code", "id": "check", "metadata": {}, "execution_count": None, "outputs": [], "source": check}]  # fmt: skip
     (empty / "00.ipynb").write_text(json.dumps(notebook))

@@ -16,10 +16,13 @@ from kdcourse.checks._calling import Outcome
 from kdcourse.checks._checking import _alike, _try
 from kdcourse.checks._task import Strange, double, plain
 
+from .conftest import COURSE
+
 TASKS = tasks()
 SMALL = [task for task in TASKS if task.kind != "design"]
 DESIGN = [task for task in TASKS if task.kind == "design"]
-ANSWERS = [importlib.import_module(f"tests.answers.lesson{n}") for n in sorted({task.id[:2] for task in TASKS})]
+LESSONS = list(dict.fromkeys(task.id.partition(".")[0] for task in TASKS))
+ANSWERS = [importlib.import_module(f"tests.answers.{slug}") for slug in LESSONS]
 RIGHT = {key: value for module in ANSWERS for key, value in module.RIGHT.items()}
 WRONG = {key: value for module in ANSWERS for key, value in module.WRONG.items()}
 SEEDS = range(10)
@@ -43,13 +46,18 @@ def test_a_task_of_an_unknown_kind_is_refused():
 
 
 def test_every_lesson_with_exercises_has_each_kind_and_its_points():
-    assert [task.id for task in TASKS] == sorted({task.id for task in TASKS})
+    assert [lesson["slug"] for lesson in COURSE if lesson["points"]] == LESSONS, "in the order of the course"
+    assert [task.id for task in TASKS] == [f"{slug}.{n + 1}" for slug in LESSONS for n in range(len(tasks(slug)))]
     assert set(RIGHT) == set(WRONG) == {task.id for task in TASKS}
-    for lesson in {task.id[:2] for task in TASKS}:
+    for lesson in LESSONS:
         own = tasks(lesson)
         assert len(own) in (4, 5)
         assert {task.kind for task in own} >= {"implement", "predict", "debug"}
-        assert any(task.kind == "design" for task in own) or lesson not in ("01", "02", "10")
+        assert any(task.kind == "design" for task in own) or lesson not in (
+            "why_distil",
+            "splits_and_leaks",
+            "four_steps",
+        )
         assert own[0].difficulty == "warm-up" and own[-1].difficulty == "stretch"
 
 
@@ -195,7 +203,7 @@ def test_each_wrong_prediction_meets_the_belief_behind_it_whatever_else_is_wrong
 
 
 def test_a_mistake_that_raises_is_recognised_too():
-    task = kd.checks.find("02.4")
+    task = kd.checks.find("splits_and_leaks.4")
     overflow = next(mistake for mistake in task.mistakes if mistake.name == "overflow")
     assert _try(overflow, (575, 1100)) == Outcome("raised", error="OverflowError")
     assert verdict(task, overflow.function).mistake == "overflow"

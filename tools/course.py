@@ -1,9 +1,11 @@
-"""Write what ``notebooks/course.toml`` says into the README's table, 00's map, and each lesson's frame.
+"""Give every lesson the number that ``notebooks/course.toml`` says, and write the course's map, links and frames.
 
     python tools/course.py [--check]
 
-The frame of a lesson: the line of navigation that opens it, and the set-up cell that all lessons share. ``--check``
-writes nothing and fails where a file is out of step.
+Notebooks are found by their slug, whatever number stands in front of it, and renamed; every link to one is mended: the
+number in its path, and its text where that is a number or "lesson NN". The frame of a lesson: the line of navigation
+that opens it, and the set-up cell that all lessons share. ``--check`` writes nothing and fails where a file is out of
+step.
 """
 
 import base64
@@ -15,12 +17,17 @@ from typing import Any
 
 from glossary import linked
 
+from kdcourse._course import label, read
+
 try:
     import tomllib
 except ModuleNotFoundError:  # Python 3.10
     import tomli as tomllib  # type: ignore[no-redef,import-not-found,unused-ignore]
 
 ROOT = Path(__file__).parent.parent
+FOLDERS = ("notebooks", "exercises", "solutions")
+NUMBER = r"(?:\d\d|[A-Z])"
+Lesson = dict[str, Any]
 SETUP = """\
 # Set-up, safe to run twice: installs kdcourse and only what is missing, never torch, numpy or IPython.
 import importlib.util
@@ -36,10 +43,33 @@ if missing:
 """
 
 
-def course() -> list[dict[str, Any]]:
+def course() -> list[Lesson]:
     """The lessons, in order."""
-    lessons: list[dict[str, Any]] = tomllib.loads((ROOT / "notebooks/course.toml").read_text())["lesson"]
-    return sorted(lessons, key=lambda lesson: str(lesson["file"]))
+    lessons = read((ROOT / "notebooks/course.toml").read_text(encoding="utf-8"))
+    for what, found in (("number", [label(n) for n in lessons]), ("slug", [str(n["slug"]) for n in lessons])):
+        for one in sorted({one for one in found if found.count(one) > 1}):
+            raise SystemExit(f"course.toml: two lessons have the {what} {one}")
+    slugs = {lesson["slug"] for lesson in lessons}
+    named = [*way(), *(slug for lesson in lessons for slug in lesson["prerequisites"]), "start_here"]
+    for slug in named:
+        if slug not in slugs:
+            raise SystemExit(f"course.toml: there is no lesson {slug}")
+    return lessons
+
+
+def way() -> list[str]:
+    """The slugs of the shorter way through the course."""
+    return list(tomllib.loads((ROOT / "notebooks/course.toml").read_text(encoding="utf-8"))["path"])
+
+
+def file(lesson: Lesson) -> str:
+    """The name of a lesson's notebook, number and all."""
+    return f"{label(lesson)}_{lesson['slug']}.ipynb"
+
+
+def lesson_of(lessons: list[Lesson], slug: str) -> Lesson:
+    """The lesson of that slug."""
+    return next(lesson for lesson in lessons if lesson["slug"] == slug)
 
 
 def address() -> str:
@@ -47,32 +77,126 @@ def address() -> str:
     return str(tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["urls"]["Repository"])
 
 
-def table(lessons: list[dict[str, Any]], folder: str) -> str:
-    """The lessons as a Markdown table whose links are relative to the file that holds it."""
-    rows = ["| lesson | what you do | minutes | needs | exercises, points |", "|---|---|---|---|---|"]
+# ---------------------------------------------------------------- where the notebooks belong, and links to them
+
+
+def moves(lessons: list[Lesson]) -> dict[Path, Path]:
+    """{where a notebook belongs: where it is}."""
+    belongs: dict[Path, Path] = {}
+    for folder in FOLDERS:
+        for path in sorted((ROOT / folder).glob("*.ipynb")):
+            slug = re.sub(f"^{NUMBER}_", "", path.stem)
+            if slug not in {lesson["slug"] for lesson in lessons}:
+                raise SystemExit(f"{folder}/{path.name} has no entry in course.toml")
+            to = ROOT / folder / file(lesson_of(lessons, slug))
+            if to in belongs:
+                raise SystemExit(f"{folder}/ has two notebooks of {slug}: {belongs[to].name} and {path.name}")
+            belongs[to] = path
     for lesson in lessons:
-        number, needs = lesson["file"][:2], ", ".join(lesson["prerequisites"]) or "–"
-        link = f"[{number} {lesson['title']}]({folder}{lesson['file']}.ipynb)"
-        at = f"{'' if folder else '../'}exercises/{lesson['file']}.ipynb"
-        points = f"[{lesson['points']}]({at})" if lesson["points"] else "–"
+        if ROOT / "notebooks" / file(lesson) not in belongs:
+            raise SystemExit(f"course.toml: {lesson['slug']} has no notebook, {file(lesson)}")
+    return belongs
+
+
+def mended(text: str, lessons: list[Lesson], holder: Path) -> str:
+    """A text of the file ``holder`` whose links to lessons have today's numbers."""
+    files = {lesson["slug"]: file(lesson) for lesson in lessons}
+    slugs = "|".join(files)
+    link = re.compile(rf"\[([^\]]*)\]\(((?:[^()\s]*/)?)((?:{NUMBER}_)?)({slugs})\.ipynb((?:#[^()\s]*)?)\)")
+
+    def mend(match: re.Match[str]) -> str:
+        words, folder, _, slug, anchor = match.groups()
+        place = (holder.parent / folder).resolve()
+        if place.parent != ROOT.resolve() or place.name not in FOLDERS:  # an evidence may have a lesson's slug
+            return match[0]
+        bare = NUMBER if place.name == "notebooks" else "(?!)"  # "[12](exercises/...)" may be points
+        words = re.sub(rf"\A({bare}|[Ll]esson\s+{NUMBER})\Z", lambda m: numbered(m[1], files[slug]), words)
+        return f"[{words}]({folder}{files[slug]}{anchor})"
+
+    text = link.sub(mend, text)
+    return re.sub(rf"(?<!\w){NUMBER}_({slugs})\.ipynb", lambda match: files[match[1]], text)
+
+
+def numbered(words: str, name: str) -> str:
+    """The words, "lesson 03" or "03", with the number of the notebook of that name."""
+    return re.sub(f"{NUMBER}\\Z", name.partition("_")[0], words)
+
+
+def field(text: str, lessons: list[Lesson]) -> str:
+    """The glossary with a link to each term's lesson; a lesson that is not written yet stands there as its slug."""
+    link = r"(\*Lesson:\* )(?:\[[^\]]*\]\(\.\./notebooks/(?:" + NUMBER + r"_)?(\w+)\.ipynb\)|(\w+))"
+
+    def made(match: re.Match[str]) -> str:
+        found = [lesson for lesson in lessons if lesson["slug"] == (match[2] or match[3])]
+        return match[1] + (f"[{found[0]['title']}](../notebooks/{file(found[0])})" if found else match[2] or match[3])
+
+    return re.sub(link, made, text)
+
+
+def texts(lessons: list[Lesson], belongs: dict[Path, Path]) -> dict[Path, str]:
+    """Every file that may link to a lesson, with its links mended, under the name that it will have."""
+    found = {}
+    for path in [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]:
+        found[path] = mended(path.read_text(encoding="utf-8"), lessons, path)
+        if path.name == "glossary.md":
+            found[path] = field(found[path], lessons)
+    for path, now in {**belongs, **{p: p for p in sorted((ROOT / "notebooks/evidence").glob("*.ipynb"))}}.items():
+        notebook = json.loads(now.read_text(encoding="utf-8"))
+        for cell in notebook["cells"]:
+            if cell["cell_type"] == "markdown":  # its text is one string, or a list of lines
+                text = mended("".join(cell["source"]), lessons, path)
+                cell["source"] = text if isinstance(cell["source"], str) else text.splitlines(keepends=True)
+        found[path] = json.dumps(notebook, indent=1, ensure_ascii=False) + "\n"
+    return found
+
+
+# ---------------------------------------------------------------- what is made from course.toml
+
+
+def table(lessons: list[Lesson], folder: str) -> str:
+    """The lessons as a Markdown table whose links are relative to the file that holds it, and the shorter way."""
+    rows = ["| lesson | what you do | minutes | needs | exercises |", "|---|---|---|---|---|"]
+    part = ""
+    for lesson in lessons:
+        if lesson["part"] != part:
+            part = lesson["part"]
+            rows.append(f"| **{part}** | | | | |")
+        needs = ", ".join(linked_to(lesson_of(lessons, slug), folder) for slug in lesson["prerequisites"]) or "–"
+        link = f"[{label(lesson)} {lesson['title']}]({folder}{file(lesson)})"
+        at = f"{'' if folder else '../'}exercises/{file(lesson)}"
+        points = f"[{lesson['points']} points]({at})" if lesson["points"] else "–"
         rows.append(f"| {link} | {lesson['about']} | {lesson['minutes']} | {needs} | {points} |")
-    return "\n".join(rows)
+    stops = [lesson_of(lessons, slug) for slug in way()]
+    short = " → ".join(f"[{lesson['title']}]({folder}{file(lesson)})" for lesson in stops)
+    return "\n".join([*rows, "", f"A shorter way through the course: {short}."])
 
 
-def navigation(lessons: list[dict[str, Any]], at: int) -> str:
+def linked_to(lesson: Lesson, folder: str, words: str = "") -> str:
+    """A link to a lesson by its number."""
+    return f"[{words}{label(lesson)}]({folder}{file(lesson)})"
+
+
+def navigation(lessons: list[Lesson], at: int) -> str:
     """Previous · map · next, as relative links."""
-    before = f"[← {lessons[at - 1]['title']}]({lessons[at - 1]['file']}.ipynb)" if at else "← (first)"
-    after = f"[{lessons[at + 1]['title']} →]({lessons[at + 1]['file']}.ipynb)" if at + 1 < len(lessons) else "(last) →"
-    return f"{before} · [map](00_start_here.ipynb#The-map) · {after}"
+    before = f"[← {lessons[at - 1]['title']}]({file(lessons[at - 1])})" if at else "← (first)"
+    after = f"[{lessons[at + 1]['title']} →]({file(lessons[at + 1])})" if at + 1 < len(lessons) else "(last) →"
+    return f"{before} · [map]({map_of(lessons)}) · {after}"
 
 
-def about(lesson: dict[str, Any]) -> str:
+def map_of(lessons: list[Lesson]) -> str:
+    """Where the map is, beside the lessons."""
+    return f"{file(lesson_of(lessons, 'start_here'))}#The-map"
+
+
+def about(lessons: list[Lesson], at: int) -> str:
     """Minutes, difficulty and prerequisites, in words."""
+    lesson = lessons[at]
     minutes = "one minute" if lesson["minutes"] == 1 else f"{lesson['minutes']} minutes"
-    needs = ", ".join(f"lesson {n}" for n in lesson["prerequisites"]) or "a little PyTorch"
+    needed = [lesson_of(lessons, slug) for slug in lesson["prerequisites"]]
+    needs = ", ".join(linked_to(other, "", "lesson ") for other in needed) or "a little PyTorch"
     line = f"{minutes.capitalize()} on two CPU cores · {lesson['difficulty']} · needs: {needs}"
     if lesson["points"]:
-        line += f" · [exercises, {lesson['points']} points](../exercises/{lesson['file']}.ipynb)"
+        line += f" · [exercises, {lesson['points']} points](../exercises/{file(lesson)})"
     return line
 
 
@@ -85,24 +209,24 @@ def between(text: str, name: str, inside: str) -> str:
     return pattern.sub(lambda _: f"{begin}\n{inside}\n{end}", text)
 
 
-def badges() -> str:
+def badges(lessons: list[Lesson]) -> str:
     """The README's badges."""
     picture = "[![Open In Colab](https://colab.research.google.com/assets/colab-badge.svg)]"
-    return picture + colab("00_start_here").removeprefix("[Open in Colab]")
+    return picture + colab(lesson_of(lessons, "start_here")).removeprefix("[Open in Colab]")
 
 
-def colab(file: str) -> str:
+def colab(lesson: Lesson) -> str:
     """The badge that opens a lesson in Colab."""
     path = address().removeprefix("https://github.com/")
-    link = f"https://colab.research.google.com/github/{path}/blob/main/notebooks/{file}.ipynb"
+    link = f"https://colab.research.google.com/github/{path}/blob/main/notebooks/{file(lesson)}"
     return f"[Open in Colab]({link})"
 
 
 def transfer_table() -> str:
-    """What generated images are worth, from lesson 02's recorded experiment: mean test accuracy over its seeds."""
+    """What generated images are worth, from its recorded experiment: mean test accuracy over its seeds."""
     from kdcourse.records import Record
 
-    saved = json.loads((ROOT / "notebooks/results/02_transfer.json").read_text(encoding="utf-8"))
+    saved = json.loads((ROOT / "notebooks/results/transfer.json").read_text(encoding="utf-8"))
     record = Record(saved["name"], saved["rows"], saved["seconds"], saved["versions"])
     lines = ["| the only images that the target sees | with augmentation | without |", "|---|---|---|"]
     for name in ("real", "mixed", "generated", "noise"):
@@ -115,11 +239,11 @@ def transfer_table() -> str:
     return "\n".join(lines)
 
 
-def claims(lessons: list[dict[str, Any]]) -> str:
+def claims(lessons: list[Lesson]) -> str:
     """How many of the article's claims are ruled on, and by which verdict."""
     verdicts: dict[str, list[int]] = {}
-    for lesson in lessons:
-        path = ROOT / "notebooks/results" / f"{lesson['file'][:2]}_claims.json"
+    for slug in dict.fromkeys(slug for lesson in lessons for slug in lesson["evidence"]):
+        path = ROOT / "notebooks/results" / f"{slug}_claims.json"
         for ruling in json.loads(path.read_text()) if path.is_file() else []:
             verdicts.setdefault(ruling["verdict"], []).append(ruling["row"])
     rows = {row for found in verdicts.values() for row in found}
@@ -127,11 +251,11 @@ def claims(lessons: list[dict[str, Any]]) -> str:
     return f"{len(rows)} of the article's 22 claims are ruled on so far ({words}); the others wait for their lessons."
 
 
-def pictures() -> dict[Path, bytes]:
+def pictures(notebooks: dict[Path, str]) -> dict[Path, bytes]:
     """README's pictures out of the lessons: the figure of a cell tagged ``picture:name`` is docs/name.png."""
     found = {}
-    for path in sorted((ROOT / "notebooks").glob("*.ipynb")):
-        for cell in json.loads(path.read_text())["cells"]:
+    for text in notebooks.values():
+        for cell in json.loads(text)["cells"]:
             for tag in cell["metadata"].get("tags", []):
                 if tag.startswith("picture:"):
                     shown = [o["data"]["image/png"] for o in cell["outputs"] if "image/png" in o.get("data", {})]
@@ -140,18 +264,19 @@ def pictures() -> dict[Path, bytes]:
     return found
 
 
-def framed(text: str, lessons: list[dict[str, Any]], at: int) -> str:
+def framed(text: str, lessons: list[Lesson], at: int) -> str:
     """A notebook's JSON with its frame, and 00's map, up to date."""
     notebook = json.loads(text)
     cells = notebook["cells"]
     lesson, first = lessons[at], "".join(cells[0]["source"])
     rest = r"\n*(?:\n\n[^\n]* · needs: [^\n]*|\n\nmeta)?\s*\Z"
     body = re.search(r"^# .*?\n\n(.*?)" + rest, first, re.DOTALL | re.MULTILINE)
-    if body is None:
-        raise SystemExit(f"{lesson['file']}: the first cell needs a title")
-    line = f"{navigation(lessons, at)} · {colab(lesson['file'])}"
-    title = f"# {lesson['file'][:2]} · {lesson['title']}"
-    cells[0]["source"] = f"{line}\n\n{title}\n\n{body[1]}\n\n{about(lesson)}".splitlines(keepends=True)
+    setup = next((c for c in cells if "setup" in c["metadata"].get("tags", [])), None)
+    if body is None or setup is None:
+        raise SystemExit(f"{lesson['slug']}: the first cell needs a title, and one cell the tag setup")
+    line = f"{navigation(lessons, at)} · {colab(lesson)}"
+    title = f"# {label(lesson)} · {lesson['title']}"
+    cells[0]["source"] = f"{line}\n\n{title}\n\n{body[1]}\n\n{about(lessons, at)}".splitlines(keepends=True)
     for cell in cells:
         source = "".join(cell["source"])
         if "<!-- map:" in source:
@@ -159,7 +284,6 @@ def framed(text: str, lessons: list[dict[str, Any]], at: int) -> str:
     texts = linked(["".join(c["source"]) for c in cells if c["cell_type"] == "markdown"])
     for cell in (c for c in cells if c["cell_type"] == "markdown"):
         cell["source"] = texts.pop(0).splitlines(keepends=True)
-    setup = next(c for c in cells if "setup" in c["metadata"].get("tags", []))
     setup["source"] = SETUP.replace("ADDRESS", address()).strip().splitlines(keepends=True)
     notebook["metadata"].pop("widgets", None)  # the state of progress bars and controls
     return json.dumps(notebook, indent=1, ensure_ascii=False) + "\n"
@@ -168,22 +292,23 @@ def framed(text: str, lessons: list[dict[str, Any]], at: int) -> str:
 def main() -> None:
     """Write, or check."""
     lessons, check = course(), "--check" in sys.argv
-    made = {"lessons": table(lessons, "notebooks/"), "transfer": transfer_table(), "badges": badges(),
+    belongs = moves(lessons)
+    found = texts(lessons, belongs)
+    made = {"lessons": table(lessons, "notebooks/"), "transfer": transfer_table(), "badges": badges(lessons),
             "claims": claims(lessons)}  # fmt: skip
-    readme = (ROOT / "README.md").read_text()
     for name, inside in made.items():
-        readme = between(readme, name, inside)
-    wanted: dict[Path, bytes] = {ROOT / "README.md": readme.encode()}
-    for at, lesson in enumerate(lessons):
-        path = ROOT / "notebooks" / f"{lesson['file']}.ipynb"
-        wanted[path] = framed(path.read_text(), lessons, at).encode()
-    wanted |= pictures()
-    stale = [path.name for path, data in wanted.items() if not path.is_file() or path.read_bytes() != data]
+        found[ROOT / "README.md"] = between(found[ROOT / "README.md"], name, inside)
+    paths = [ROOT / "notebooks" / file(lesson) for lesson in lessons]
+    found |= {path: framed(found[path], lessons, at) for at, path in enumerate(paths)}
+    wanted = {path: text.encode() for path, text in found.items()} | pictures({path: found[path] for path in paths})
+    stale = [path for path in wanted if not path.is_file() or path.read_bytes() != wanted[path]]
     if check and stale:
-        raise SystemExit(f"out of step with course.toml: {', '.join(stale)}; run make course")
-    for path, data in wanted.items():
-        if not check:
-            path.write_bytes(data)
+        names = ", ".join(path.name for path in stale)
+        raise SystemExit(f"out of step with course.toml: {names}; run make course")
+    for to, now in belongs.items():
+        now.rename(to)
+    for path in stale:
+        path.write_bytes(wanted[path])
 
 
 if __name__ == "__main__":

@@ -2,10 +2,10 @@
 
     python tools/exercises.py [--check]
 
-In ``solutions/NN_name.ipynb`` an author writes prose and answers. This fills in what the tasks say: a heading
-``## 01.1`` gets the title and its box, a cell tagged ``answer:01.1`` nbgrader's metadata, a cell tagged ``check:01.1``
-its code and points. ``exercises/NN_name.ipynb`` is made from it and never edited by hand. ``--check`` writes nothing
-and fails where a file is out of step.
+In ``solutions/NN_slug.ipynb`` an author writes prose and answers. This fills in what the tasks say: a heading ``## 1``
+gets the title and its box, a cell tagged ``answer:slug.1`` nbgrader's metadata, a cell tagged ``check:slug.1`` its code
+and points. ``exercises/NN_slug.ipynb`` is made from it and never edited by hand. ``--check`` writes nothing and fails
+where a file is out of step.
 """
 
 import copy
@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import nbformat
-from course import SETUP, address, colab, course
+from course import SETUP, Lesson, address, colab, course, file, map_of
 from nbgrader.preprocessors import (
     CheckCellMetadata,
     ClearHiddenTests,
@@ -44,10 +44,10 @@ card"""
 
 
 def box(task: Task) -> str:
-    """What stands in front of a task: kind, difficulty, minutes, points."""
+    """What stands in front of a task: kind, difficulty, minutes, points, and the id that check() takes."""
     points = "1 point" if task.points == 1 else f"{task.points} points"
     kind = {"predict": "predict, then check"}.get(task.kind, task.kind)
-    return f"> **{kind}** · {task.difficulty} · about {task.minutes} minutes · **{points}**"
+    return f"> **{kind}** · {task.difficulty} · about {task.minutes} minutes · **{points}** · `{task.id}`"
 
 
 def metadata(task: Task, role: str) -> dict[str, Any]:
@@ -58,19 +58,19 @@ def metadata(task: Task, role: str) -> dict[str, Any]:
     return common | {"task": False} | ({"points": task.points} if graded else {})
 
 
-def frame(lesson: dict[str, Any], folder: str) -> str:
+def frame(lesson: Lesson, lessons: list[Lesson]) -> str:
     """The first line: back to the lesson, the map, Colab."""
-    back = f"[← {lesson['title']}](../notebooks/{lesson['file']}.ipynb)"
-    link = colab(lesson["file"]).replace("/notebooks/", f"/{folder}/")
-    return f"{back} · [map](../notebooks/00_start_here.ipynb#The-map) · {link}"
+    back = f"[← {lesson['title']}](../notebooks/{file(lesson)})"
+    link = colab(lesson).replace("/notebooks/", "/exercises/")
+    return f"{back} · [map](../notebooks/{map_of(lessons)}) · {link}"
 
 
-def filled(cell: Any, lesson: dict[str, Any]) -> None:
+def filled(cell: Any, lesson: Lesson, lessons: list[Lesson]) -> None:
     """A cell with what the tasks say."""
-    heading = re.match(r"## (\d\d\.\d+)[^\n]*(?:\n\n> \*\*[^\n]*)?", cell.source)
+    heading = re.match(r"## (\d+)(?: ·[^\n]*)?(?:\n\n> \*\*[^\n]*)?(?=\n|\Z)", cell.source)
     if cell.cell_type == "markdown" and heading:
-        task = find(heading[1])
-        cell.source = f"## {task.id} · {task.title}\n\n{box(task)}" + cell.source[heading.end() :]
+        task = find(f"{lesson['slug']}.{heading[1]}")
+        cell.source = f"## {heading[1]} · {task.title}\n\n{box(task)}" + cell.source[heading.end() :]
     for tag in cell.metadata.get("tags", []):
         role, _, name = tag.partition(":")
         if role in ("answer", "check"):
@@ -80,18 +80,18 @@ def filled(cell: Any, lesson: dict[str, Any]) -> None:
         if role == "setup":
             cell.source = SETUP.replace("ADDRESS", address()).strip()
     if cell.cell_type == "markdown" and "\n\n# " in cell.source and "[map]" in cell.source:
-        cell.source = frame(lesson, "exercises") + "\n\n" + cell.source.partition("\n\n")[2]
+        cell.source = frame(lesson, lessons) + "\n\n" + cell.source.partition("\n\n")[2]
 
 
-def solution(path: Path, lesson: dict[str, Any]) -> Any:
+def solution(path: Path, lesson: Lesson, lessons: list[Lesson]) -> Any:
     """The solution notebook, filled in; every task of the lesson must be there."""
     notebook = nbformat.read(path, as_version=4)  # type: ignore[no-untyped-call]
     notebook.metadata.pop("widgets", None)
     notebook.metadata.pop("language_info", None)
     for cell in notebook.cells:
-        filled(cell, lesson)
+        filled(cell, lesson, lessons)
     found = [t for cell in notebook.cells for t in cell.metadata.get("tags", []) if t.startswith(("answer:", "check:"))]
-    wanted = [f"{role}:{task.id}" for task in tasks(lesson["file"][:2]) for role in ("answer", "check")]
+    wanted = [f"{role}:{task.id}" for task in tasks(lesson["slug"]) for role in ("answer", "check")]
     if found != wanted:
         raise SystemExit(f"{path.name} has the cells {found}; its tasks want {wanted}")
     return notebook
@@ -118,9 +118,12 @@ def text(notebook: Any) -> str:
 def main() -> None:
     """Write, or check."""
     wanted: dict[Path, str] = {}
-    by_name = {lesson["file"]: lesson for lesson in course()}
+    lessons = course()
+    by_name = {file(lesson): lesson for lesson in lessons}
     for path in sorted((ROOT / "solutions").glob("*.ipynb")):
-        source = solution(path, by_name[path.stem])
+        if path.name not in by_name:
+            raise SystemExit(f"solutions/{path.name} is out of step with course.toml; run make course")
+        source = solution(path, by_name[path.name], lessons)
         wanted[path] = text(source)
         wanted[ROOT / "exercises" / path.name] = text(exercise(source))
     stray = [p for p in (ROOT / "exercises").glob("*.ipynb") if p not in wanted]

@@ -1,15 +1,17 @@
 """Rebuild every recorded result from nothing, or check that none is stale.
 
-    python tools/experiments.py [NN ...] [--check | --only NN_name ...] [--jobs 2]
+    python tools/experiments.py [SLUG ...] [--check] [--jobs 2]
 
-A lesson's cells tagged ``experiment`` stand on their own: in order, in one namespace, they define and run its
-experiments. Each lesson is a process of one thread.
+A slug is an evidence's, all of whose records are rebuilt, or a record's, which is rebuilt alone. An evidence's cells
+tagged ``experiment`` stand on their own: in order, in one namespace, they define and run its experiments. Each evidence
+is a process of one thread.
 """
 
 import argparse
 import json
 import linecache
 import os
+import re
 import subprocess
 import sys
 import time
@@ -27,6 +29,17 @@ def experiments(path: Path) -> list[str]:
     """The sources of a notebook's cells tagged ``experiment``."""
     cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
     return ["".join(c["source"]) for c in cells if "experiment" in c["metadata"].get("tags", [])]
+
+
+def evidence() -> dict[str, Path]:
+    """The notebooks that hold experiments, by their slugs: in notebooks/evidence, and lessons that hold their own."""
+    paths = [*sorted((ROOT / "notebooks").glob("*.ipynb")), *sorted((ROOT / "notebooks/evidence").glob("*.ipynb"))]
+    return {re.sub(r"^(\d\d|[A-Z])_", "", path.stem): path for path in paths if experiments(path)}
+
+
+def recorded_by(path: Path) -> list[str]:
+    """The names of the records that a notebook's cells make."""
+    return re.findall(r'records\.experiment\(\s*"(\w+)"', "\n".join(experiments(path)))
 
 
 def execute(path: Path) -> None:
@@ -62,38 +75,47 @@ def check(path: Path, rebuilt: Container[str] = ()) -> None:
 
 
 def main() -> None:
-    """All lessons, or those named."""
+    """All, or those named."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("lessons", nargs="*", help="numbers; all by default")
-    parser.add_argument("--check", action="store_true")
-    parser.add_argument("--only", nargs="*", default=[], help="rebuild these, read the others")
+    parser.add_argument("slugs", nargs="*", help="of evidence or records; all by default")
+    parser.add_argument("--check", action="store_true", help="rebuild nothing: is any record stale?")
     parser.add_argument("--jobs", type=int, default=2)
     args = parser.parse_args()
     if os.environ.get("MALLOC_MMAP_THRESHOLD_") != SETTINGS["MALLOC_MMAP_THRESHOLD_"]:
         raise SystemExit(subprocess.call([sys.executable, *sys.argv], env=os.environ | SETTINGS))
-    notebooks = [p for p in sorted((ROOT / "notebooks").glob("*.ipynb")) if experiments(p)]
-    notebooks = [p for p in notebooks if not args.lessons or p.name[:2] in args.lessons]
-    if args.check or args.only:
-        for path in notebooks:
-            check(path, args.only)
-    elif len(notebooks) == 1:
-        os.environ["KDCOURSE_RECORDS"] = "rebuild"
-        execute(notebooks[0])
+    chosen = wanted(args.slugs)
+    if args.check:
+        for slug in chosen:
+            check(evidence()[slug])
+    elif len(chosen) > 1:
+        _all(chosen, args.jobs)
     else:
-        _all(notebooks, args.jobs)
+        for slug, names in chosen.items():
+            check(evidence()[slug], names)
 
 
-def _all(notebooks: list[Path], jobs: int) -> None:
-    """One process a lesson, ``jobs`` at a time."""
-    started, waiting, running = time.perf_counter(), list(notebooks), list[subprocess.Popen[bytes]]()
+def wanted(slugs: list[str]) -> dict[str, list[str]]:
+    """{evidence: its records that were named, by their own slug or by its}; all where no slug is given."""
+    there = {slug: recorded_by(path) for slug, path in evidence().items()}
+    names = [*there, *(name for own in there.values() for name in own)]
+    for slug in slugs:
+        if slug not in names:
+            raise SystemExit(f"{slug} is neither an evidence nor a record; there are: {', '.join(sorted(set(names)))}")
+    chosen = {e: [name for name in own if not slugs or e in slugs or name in slugs] for e, own in there.items()}
+    return {slug: own for slug, own in chosen.items() if own}
+
+
+def _all(chosen: dict[str, list[str]], jobs: int) -> None:
+    """One process an evidence, ``jobs`` at a time."""
+    started, waiting, running = time.perf_counter(), list(chosen.values()), list[subprocess.Popen[bytes]]()
     codes: list[int] = []
     while waiting or running:
         while waiting and len(running) < jobs:
-            running.append(subprocess.Popen([sys.executable, __file__, waiting.pop(0).name[:2]]))
+            running.append(subprocess.Popen([sys.executable, __file__, *waiting.pop(0)]))
         time.sleep(0.5)
         codes += [p.returncode for p in running if p.poll() is not None]
         running = [p for p in running if p.returncode is None]
-    print(f"{len(notebooks)} lessons in {time.perf_counter() - started:.0f} s")
+    print(f"the records of {len(chosen)} notebooks in {time.perf_counter() - started:.0f} s")
     if any(codes):
         raise SystemExit("an experiment failed")
 

@@ -58,7 +58,7 @@ class Card:
 
     def __str__(self) -> str:
         sign, _ = LOOKS[self.state]
-        lines = [f"{sign} {self.task} · {self.title}: {self.state}", *([self.says] if self.says else [])]
+        lines = [f"{sign} {self.title} ({self.task}): {self.state}", *([self.says] if self.says else [])]
         lines += [f"  {name}: {value}" for name, value in self.facts]
         lines += [f"Hint: {self.hint}"] if self.hint else []
         lines += [f"Your function printed: {self.printed.strip()}"] if self.printed.strip() else []
@@ -70,7 +70,7 @@ class Card:
         sign, colour = LOOKS[self.state]
         parts = [
             f'<div><span aria-hidden="true" style="color:{colour};font-weight:700">{sign}</span> '
-            f"<b>{escape(self.task)} · {escape(self.title)}: {self.state}</b></div>"
+            f"<b>{escape(self.title)} ({escape(self.task)}): {self.state}</b></div>"
         ]
         parts += [f"<div>{_marked(self.says)}</div>"] if self.says else []
         if self.facts:

@@ -1,8 +1,10 @@
 """A learner's progress: one small JSON file beside the notebooks, written whole or not at all, under a lock.
 
-``KDCOURSE_PROGRESS`` names another file; empty, nothing is kept.
+``KDCOURSE_PROGRESS`` names another file; empty, nothing is kept. A file with the task ids of an earlier version is
+carried over to today's, and kept under another name as it was.
 """
 
+import contextlib
 import json
 import os
 import tempfile
@@ -13,6 +15,8 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
+from kdcourse._course import title
+from kdcourse.checks._renamed import VERSION, carried
 from kdcourse.checks._task import Task
 
 __all__ = ["Progress", "path", "read", "update"]
@@ -38,14 +42,17 @@ def path(folder: str | os.PathLike[str] | None = None) -> Path | None:
 
 
 def read(file: Path | None) -> dict[str, dict[str, Any]]:
-    """{task id: {"state", "passed", "tries", "hints", "solution"}}; empty where there is no file or it is damaged."""
-    if file is None or not file.is_file():
+    """{task id: {"state", "passed", "tries", "hints", "solution"}}; empty where there is no file or it is damaged.
+
+    An earlier version's file is carried over where it can be written; else it is only shown under today's ids.
+    """
+    if file is None:
         return {}
-    try:
-        found = json.loads(file.read_text(encoding="utf-8"))["tasks"]
-        return {str(name): dict(entry) for name, entry in found.items()}
-    except (ValueError, KeyError, TypeError, AttributeError):
-        return {}
+    version, entries = _loaded(file) or (VERSION, {})
+    if version < VERSION:
+        with contextlib.suppress(OSError, Timeout), FileLock(f"{file}.lock", timeout=PATIENCE):
+            _carry_over(file)
+    return carried(entries, version)
 
 
 def update(task: str, change: Callable[[dict[str, Any]], None]) -> tuple[dict[str, Any], str]:
@@ -58,32 +65,58 @@ def update(task: str, change: Callable[[dict[str, Any]], None]) -> tuple[dict[st
     try:
         with FileLock(f"{file}.lock", timeout=PATIENCE):
             note = _set_aside(file)
-            tasks = read(file)
+            version, tasks = _carry_over(file)
             entry |= tasks.get(task, {})
             change(entry)
-            _replace(file, {**tasks, task: entry})
+            _write(file, {**tasks, task: entry}, version)
             return entry, note
     except (OSError, Timeout) as error:
         change(entry)
         return entry, f"Your progress was not saved: {error}"
 
 
+def _loaded(file: Path) -> tuple[int, dict[str, dict[str, Any]]] | None:
+    """(version, entries) as they stand in the file; None where there is no file or it is damaged."""
+    if not file.is_file():
+        return None
+    try:
+        found = json.loads(file.read_text(encoding="utf-8"))
+        version = found.get("version", 1)
+        return max(1, int(version)), {str(name): dict(entry) for name, entry in found["tasks"].items()}
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return None
+
+
+def _carry_over(file: Path) -> tuple[int, dict[str, dict[str, Any]]]:
+    """(version, entries) under today's ids; an earlier version's file is written anew, and kept as it was.
+
+    Called under the lock. A later version's file stays one: this kdcourse is older than the one that made it.
+    """
+    version, entries = _loaded(file) or (VERSION, {})
+    if version >= VERSION:
+        return version, entries
+    entries, kept = carried(entries, version), file.with_suffix(f".v{version}.json")
+    if not kept.exists():
+        _replace(kept, file.read_text(encoding="utf-8"))
+    _write(file, entries, VERSION)
+    return VERSION, entries
+
+
 def _set_aside(file: Path) -> str:
     """Keep a damaged file under another name rather than write over it."""
-    if not file.is_file() or read(file):
+    if not file.is_file() or _loaded(file) is not None:
         return ""
-    try:
-        if json.loads(file.read_text(encoding="utf-8")) == {"version": 1, "tasks": {}}:
-            return ""
-    except ValueError:
-        pass
     broken = file.with_suffix(".broken.json")
     os.replace(file, broken)
     return f"{file.name} could not be read; it is kept as {broken.name}, and a new one was begun."
 
 
-def _replace(file: Path, tasks: dict[str, dict[str, Any]]) -> None:
-    text = json.dumps({"version": 1, "tasks": dict(sorted(tasks.items()))}, indent=1) + "\n"
+def _write(file: Path, tasks: dict[str, dict[str, Any]], version: int) -> None:
+    _replace(file, json.dumps({"version": version, "tasks": dict(sorted(tasks.items()))}, indent=1) + "\n")
+
+
+def _replace(file: Path, text: str) -> None:
+    """Write a file whole or not at all."""
     handle, fresh = tempfile.mkstemp(dir=file.parent, prefix=f".{file.stem}-", suffix=".tmp")
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as out:
@@ -105,12 +138,15 @@ class Progress:
         return bool(self.entries.get(task.id, {}).get("passed"))
 
     def points(self, lesson: str | None = None) -> tuple[int, int]:
-        """(points reached, points there are), of one lesson ("02") or of all."""
-        some = [task for task in self.tasks if lesson is None or task.id.startswith(f"{lesson}.")]
+        """(points reached, points there are), of one lesson ("why_distil") or of all."""
+        some = self.tasks if lesson is None else self._of(lesson)
         return sum(task.points for task in some if self.passed(task)), sum(task.points for task in some)
 
+    def _of(self, lesson: str) -> list[Task]:
+        return [task for task in self.tasks if task.id.partition(".")[0] == lesson]
+
     def _lessons(self) -> list[str]:
-        return sorted({task.id.partition(".")[0] for task in self.tasks})
+        return list(dict.fromkeys(task.id.partition(".")[0] for task in self.tasks))
 
     def _line(self, task: Task) -> str:
         entry = self.entries.get(task.id, {})
@@ -122,13 +158,12 @@ class Progress:
         return ", ".join([state, *words])
 
     def __str__(self) -> str:
-        lines = []
+        lines, width = [], max((len(title(lesson)) for lesson in self._lessons()), default=0)
         for lesson in self._lessons():
             got, of = self.points(lesson)
             filled = round(20 * got / of)
-            lines.append(f"lesson {lesson}  {'█' * filled}{'░' * (20 - filled)}  {got} of {of} points")
-            own = [task for task in self.tasks if task.id.startswith(f"{lesson}.")]
-            lines += [f"  {'✓' if self.passed(t) else '·'} {t.id} {t.title} ({t.points}): {self._line(t)}" for t in own]
+            lines.append(f"{title(lesson):{width}}  {'█' * filled}{'░' * (20 - filled)}  {got} of {of} points")
+            lines += [f"  {'✓' if self.passed(t) else '·'} {_named(t)}: {self._line(t)}" for t in self._of(lesson)]
         got, of = self.points()
         return "\n".join([*lines, f"all  {got} of {of} points"])
 
@@ -138,12 +173,17 @@ class Progress:
         rows = []
         for lesson in [*self._lessons(), None]:
             got, of = self.points(lesson)
-            own = [] if lesson is None else [t for t in self.tasks if t.id.startswith(f"{lesson}.")]
-            detail = "".join(f"<li>{escape(f'{t.id} {t.title}: {self._line(t)}')}</li>" for t in own)
-            name = "all lessons" if lesson is None else f"lesson {lesson}"
+            own = [] if lesson is None else self._of(lesson)
+            detail = "".join(f"<li>{escape(f'{_named(t)}: {self._line(t)}')}</li>" for t in own)
+            name = "all lessons" if lesson is None else escape(title(lesson))
             fold = f"<details><summary>{name}</summary><ul>{detail}</ul></details>" if detail else f"<b>{name}</b>"
             rows.append(f"<tr>{_cell(fold)}{_cell(_bar(got, of))}{_cell(f'{got} of {of} points')}</tr>")
         return f'<table style="border-collapse:collapse">{"".join(rows)}</table>'
+
+
+def _named(task: Task) -> str:
+    points = "1 point" if task.points == 1 else f"{task.points} points"
+    return f"{task.title} ({task.id}, {points})"
 
 
 def _cell(inside: str) -> str:

@@ -48,7 +48,7 @@ class Task:
     """One exercise.
 
     Attributes:
-        id: lesson and number, "02.3".
+        id: the lesson's slug and a number in it, "why_distil.1".
         title: a few words.
         kind: "implement", "predict" (commit to an answer, then see it computed), "debug" or "design" (free choice,
             measured bar).

@@ -1,4 +1,4 @@
-"""Design tasks of lessons 01, 02 and 10: free choice, measured bar. Each trains on real images and is judged on an exam."""
+"""Design tasks of several lessons: free choice, measured bar. Each trains on real images and is judged on an exam."""
 
 from functools import lru_cache
 from typing import Any
@@ -13,7 +13,7 @@ from kdcourse.checks._judges import predictions
 from kdcourse.checks._task import Inputs, Task
 from kdcourse.data import Part
 
-# ---------------------------------------------------------------- 01.5
+# ---------------------------------------------------------------- why_distil.5
 
 LABELS_LEAD = 0.035  # over what the 500 labels alone reach on the same exam
 
@@ -48,7 +48,7 @@ def _distilled_answers(seed: int, exam: str = "val") -> list[Any]:
 
 
 DISTILLED = Task(
-    id="01.5",
+    id="why_distil.5",
     title="Beat the labels",
     kind="design",
     difficulty="stretch",
@@ -68,7 +68,7 @@ DISTILLED = Task(
     takeaway="A teacher's answers to images without labels are worth more than the labels you have.",
 )
 
-# ---------------------------------------------------------------- 02.5
+# ---------------------------------------------------------------- splits_and_leaks.5
 
 CAMERA_BAR = 0.7
 
@@ -111,7 +111,7 @@ def _camera_answers(seed: int, exam: str = "val") -> list[Any]:
 
 
 CAMERA = Task(
-    id="02.5",
+    id="splits_and_leaks.5",
     title="A new camera",
     kind="design",
     difficulty="stretch",
@@ -132,7 +132,7 @@ CAMERA = Task(
     takeaway="Without a single new label: make the lessons look like the exam.",
 )
 
-# ---------------------------------------------------------------- 10.5
+# ---------------------------------------------------------------- four_steps.5
 
 SOURCE_LEAD = 0.03  # over what the 250 labels alone reach on the same exam
 OWN, THEIRS, OPEN = 250, 1000, 2000
@@ -178,7 +178,7 @@ def _source_answers(seed: int, exam: str = "val") -> list[Any]:
 
 
 SOURCE = Task(
-    id="10.5",
+    id="four_steps.5",
     title="Learn from a source",
     kind="design",
     difficulty="stretch",

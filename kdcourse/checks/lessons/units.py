@@ -1,4 +1,4 @@
-"""Tasks of lesson 05 about hidden units: what each is worth, by one backward pass and by an oracle; prune and recover.
+"""Tasks of ``taylor_fo`` about hidden units: what each is worth, by one backward pass and by an oracle; prune and recover.
 
 The network is handed over as tensors: logits = relu(inputs @ first.T) @ second.T.
 """
@@ -10,7 +10,7 @@ from torch.nn import functional as F
 from kdcourse.checks._judges import close
 from kdcourse.checks._task import Inputs, Mistake, Task
 
-# ---------------------------------------------------------------- 05.3
+# ---------------------------------------------------------------- taylor_fo.3
 
 
 def importance(batches: list[tuple[Tensor, Tensor]], first: Tensor, second: Tensor) -> Tensor:
@@ -83,7 +83,7 @@ def _importance_inputs(seed: int) -> Inputs:
 
 
 IMPORTANCE = Task(
-    id="05.3",
+    id="taylor_fo.3",
     title="Importance by one backward pass",
     kind="implement",
     difficulty="core",
@@ -162,7 +162,7 @@ IMPORTANCE = Task(
     takeaway="All gates hang on one loss, so one backward pass prices every unit.",
 )
 
-# ---------------------------------------------------------------- 05.4
+# ---------------------------------------------------------------- taylor_fo.4
 
 
 def oracle(inputs: Tensor, labels: Tensor, first: Tensor, second: Tensor) -> Tensor:
@@ -208,7 +208,7 @@ def _oracle_inputs(seed: int) -> Inputs:
 
 
 ORACLE = Task(
-    id="05.4",
+    id="taylor_fo.4",
     title="Debug an oracle",
     kind="debug",
     difficulty="core",
@@ -275,7 +275,7 @@ ORACLE = Task(
     takeaway="The oracle asks about one removal at a time, from the whole network each time.",
 )
 
-# ---------------------------------------------------------------- 05.5
+# ---------------------------------------------------------------- taylor_fo.5
 
 
 def prune_and_recover(first: Tensor, second: Tensor, scores: Tensor, keep: int, inputs: Tensor, exam: Tensor) -> Tensor:
@@ -320,7 +320,7 @@ def _prune_inputs(seed: int) -> Inputs:
 
 
 PRUNE = Task(
-    id="05.5",
+    id="taylor_fo.5",
     title="Prune to a budget and recover",
     kind="implement",
     difficulty="stretch",
@@ -368,7 +368,7 @@ PRUNE = Task(
         ),
     ),
     hints=(
-        "With the units chosen, what is left to learn is one linear map, from the hidden units that stay to the teacher's logits. Lesson 04 showed how to find one by formula.",
+        "With the units chosen, what is left to learn is one linear map, from the hidden units that stay to the teacher's logits. The lesson *Mean squared error* showed how to find one by formula.",
         "The skeleton, with blanks:\nteacher_logits = torch.relu(inputs @ first.T) @ second.T\n"
         "kept = first[scores.argsort(descending=____)[:keep]]\n"
         "head = torch.linalg.lstsq(torch.relu(____ @ kept.T), ____).solution\nreturn torch.relu(____ @ kept.T) @ head",

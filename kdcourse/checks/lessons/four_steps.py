@@ -1,0 +1,379 @@
+"""Exercises: what freezes, a paired interval, an honest choice, a new head, learning from a source."""
+
+from functools import lru_cache
+from math import sqrt
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+import kdcourse as kd
+from kdcourse.checks._judges import close
+from kdcourse.checks._predict import believer, prediction
+from kdcourse.checks._task import Inputs, Mistake, Task
+from kdcourse.checks.lessons import designs
+from kdcourse.data import seeded
+
+# ---------------------------------------------------------------- four_steps.1
+
+CHANGES = (
+    "the same images once more, in eval mode",
+    "100 images pass in train mode, without an optimizer",
+    "requires_grad is False everywhere, then one step of SGD with weight decay",
+    "all gradients are zero, then one step of SGD with weight decay",
+    "a new head is trained on its outputs, taken in eval mode",
+)
+
+
+@lru_cache(maxsize=8)
+def answers_move(change: str) -> str:
+    with seeded(0):
+        model, images = kd.build("cnn", width=4, seed=0).eval(), torch.rand(100, 1, 28, 28)
+        before = model(images).detach()
+        sgd = torch.optim.SGD(model.parameters(), lr=0.1, weight_decay=0.1)
+        if change == CHANGES[1]:
+            model.train()(images)
+        if change == CHANGES[2]:
+            model.requires_grad_(False)
+            sgd.step()
+        if change == CHANGES[3]:
+            for parameter in model.parameters():
+                parameter.grad = torch.zeros_like(parameter)
+            sgd.step()
+        if change == CHANGES[4]:
+            head = nn.Linear(10, 4)
+            head(model(images).detach()).sum().backward()
+            torch.optim.SGD(head.parameters(), lr=0.1).step()
+        return "same" if torch.equal(model.eval()(images), before) else "changed"
+
+
+_believing = believer(CHANGES, answers_move)
+
+
+FROZEN = prediction(
+    id="four_steps.1",
+    title="Predict what moves a frozen model",
+    minutes=5,
+    changes=CHANGES,
+    reference=answers_move,
+    answers=("same", "changed"),
+    mistakes=(
+        Mistake(
+            "eval is random",
+            _believing(c1="changed"),
+            "In eval mode nothing is drawn and nothing is kept: the same images give the same answers.",
+        ),
+        Mistake(
+            "train mode is harmless",
+            _believing(c2="same"),
+            "In train mode batch norm updates its running mean and variance with every batch, no optimizer needed. They "
+            "are buffers, and eval mode answers with them.",
+        ),
+        Mistake(
+            "weight decay reaches all",
+            _believing(c3="changed"),
+            "A parameter without a gradient (None) is skipped by the optimizer, weight decay included.",
+        ),
+        Mistake(
+            "zero is none",
+            _believing(c4="same"),
+            "A gradient of zero is not no gradient: weight decay is added to it, and the weights shrink.",
+        ),
+        Mistake(
+            "the head moves the blocks",
+            _believing(c5="changed"),
+            "The head learns from detached outputs; its gradient ends there, and the blocks stay in eval mode.",
+        ),
+    ),
+    hints=(
+        "A model's answers depend on parameters *and* buffers. Who changes the one, who the other?",
+        "Ask for each: does anything write into a weight, or into batch norm's running mean? The skeleton:\n"
+        "return {'the same images once more, in eval mode': '____', ...}[change]",
+    ),
+    takeaway="Frozen means three things: no gradient (None, not zero), eval mode, and buffers that nobody writes.",
+)
+
+# ---------------------------------------------------------------- four_steps.2
+
+
+def paired_interval(ours: Tensor, theirs: Tensor) -> Any:
+    from scipy.stats import t
+
+    differences = ours - theirs
+    n, mean = len(differences), float(differences.mean())
+    half = float(t.ppf(0.975, n - 1)) * float(differences.std()) / n**0.5  # std divides by n - 1
+    return mean, mean - half, mean + half
+
+
+def _interval(a: Tensor, b: Tensor, *, level: float = 0.975, normal: bool = False, population: bool = False,
+              spread: bool = False, unpaired: bool = False) -> Any:  # fmt: skip
+    from scipy.stats import norm, t
+
+    n, mean = len(a), float((a - b).mean())
+    deviation = float((a - b).std(unbiased=not population))
+    degrees = n - 1
+    if unpaired:
+        deviation, degrees = sqrt(float(a.var() + b.var())), 2 * n - 2
+    factor = float(norm.ppf(level)) if normal else float(t.ppf(level, degrees))
+    half = factor * deviation / (1 if spread else sqrt(n))
+    return mean, mean - half, mean + half
+
+
+def _interval_inputs(seed: int) -> Inputs:
+    g = torch.Generator().manual_seed(seed)
+    base = 0.8 + 0.03 * torch.randn(5, generator=g)
+    return [
+        (torch.tensor([0.5, 0.75]), torch.tensor([0.25, 0.4375])),
+        (torch.tensor([1.0, 2.0, 3.0]), torch.zeros(3)),
+        (torch.tensor([0.25, 1.0]), torch.tensor([0.0, 0.5])),
+        (0.8 + 0.02 * torch.randn(5, generator=g), 0.79 + 0.02 * torch.randn(5, generator=g)),
+        (base + 0.01 + 0.001 * torch.randn(5, generator=g), base),
+    ]
+
+
+INTERVAL = Task(
+    id="four_steps.2",
+    title="A paired interval",
+    kind="implement",
+    difficulty="core",
+    minutes=10,
+    points=2,
+    rungs=(
+        "nearly the same difference",
+        "by hand",
+        "two seeds",
+        "random",
+        "seeds that differ, differences that do not",
+    ),
+    inputs=_interval_inputs,
+    reference=paired_interval,
+    judge=close,
+    mistakes=(
+        Mistake(
+            "unpaired",
+            lambda a, b: _interval(a, b, unpaired=True),
+            "The two groups are compared as if they had nothing in common. Both arms share seeds: take differences first.",
+        ),
+        Mistake(
+            "1.96",
+            lambda a, b: _interval(a, b, normal=True),
+            "1.96 belongs to the normal distribution. With few seeds the deviation is itself uncertain: Student's t with "
+            "n − 1 degrees of freedom.",
+        ),
+        Mistake(
+            "divided by n",
+            lambda a, b: _interval(a, b, population=True),
+            "The standard deviation divides by n here, NumPy's default. For a sample it is n − 1: ddof=1.",
+        ),
+        Mistake(
+            "spread, not error",
+            lambda a, b: _interval(a, b, spread=True),
+            "This is the spread of single differences. The mean of n is surer: divide by the root of n.",
+        ),
+        Mistake(
+            "1.96 spreads",
+            lambda a, b: _interval(a, b, normal=True, spread=True),
+            "1.96 standard deviations hold single differences, if they are normal. The mean's interval is narrower by the root "
+            "of n, and few seeds need Student's t.",
+        ),
+        Mistake(
+            "one-sided",
+            lambda a, b: _interval(a, b, level=0.95),
+            "With the 0.95 quantile on both sides the interval holds 90 %. For 95 % take 0.975.",
+        ),
+        Mistake(
+            "turned round",
+            lambda a, b: _interval(b, a),
+            "This is theirs minus ours. Ours minus theirs is asked for: above zero where we are better.",
+        ),
+    ),
+    hints=(
+        "One difference a seed first. Their mean, their standard deviation, how many they are: that is all you need.",
+        "The skeleton, with blanks:\nd = ours - theirs\nhalf = scipy.stats.t.ppf(____, len(d) - 1) * d.std() / ____\n"
+        "return d.mean(), d.mean() - half, d.mean() + half",
+    ),
+    takeaway="Seeds that make both arms better or worse cancel in the differences; that is why a paired interval is short.",
+)
+
+# ---------------------------------------------------------------- four_steps.3
+
+
+def honest_score(val: Tensor, test: Tensor) -> float:
+    chosen = val.mean(dim=1).argmax()  # the rate that validation prefers, over all seeds
+    return float(test[chosen].mean())
+
+
+def _score_inputs(seed: int) -> Inputs:
+    g = torch.Generator().manual_seed(seed)
+    worth = torch.tensor([0.80, 0.82, 0.81, 0.78])[:, None]
+    return [
+        (torch.tensor([[0.5, 0.7]]), torch.tensor([[0.4, 0.6]])),
+        (torch.tensor([[0.6, 0.6], [0.8, 0.8]]), torch.tensor([[0.5, 0.5], [0.7, 0.7]])),
+        (torch.tensor([[0.8, 0.8], [0.7, 0.7]]), torch.tensor([[0.6, 0.5], [0.7, 0.75]])),
+        (torch.tensor([[0.8, 0.8, 0.8], [0.9, 0.9, 0.7]]), torch.tensor([[0.7, 0.7, 0.7], [0.8, 0.8, 0.65]])),
+        (torch.tensor([[0.8, 0.8, 0.8], [0.79, 0.79, 0.95]]), torch.tensor([[0.7, 0.7, 0.7], [0.69, 0.7, 0.9]])),
+        (torch.tensor([[0.7, 0.72, 0.71], [0.95, 0.5, 0.5]]), torch.tensor([[0.7, 0.7, 0.71], [0.9, 0.4, 0.45]])),
+        (worth + 0.02 * torch.randn(4, 5, generator=g), worth + 0.02 * torch.randn(4, 5, generator=g)),
+    ]
+
+
+HONEST = Task(
+    id="four_steps.3",
+    title="Debug a results table",
+    kind="debug",
+    difficulty="core",
+    minutes=8,
+    points=2,
+    rungs=(
+        "one rate",
+        "validation and test agree",
+        "they disagree",
+        "an unlucky seed",
+        "a good seed",
+        "a lucky seed",
+        "random",
+    ),
+    inputs=_score_inputs,
+    reference=honest_score,
+    judge=close,
+    mistakes=(
+        Mistake(
+            "as given",
+            lambda v, t: t.mean(1).max(),
+            "The rate is chosen on test, as in the code that was given: the number then tells of luck as well. Choose on "
+            "validation, read test once.",
+        ),
+        Mistake(
+            "a rate for each seed",
+            lambda v, t: t.gather(0, v.argmax(0, keepdim=True)).mean(),
+            "Each seed picks its own rate. The arm has *one* rate: the one with the best mean over seeds.",
+        ),
+        Mistake(
+            "the luckiest run",
+            lambda v, t: t[int(v.argmax()) // v.shape[1]].mean(),
+            "One single lucky run decides. Average validation over the seeds before you choose.",
+        ),
+        Mistake(
+            "the worst seed",
+            lambda v, t: t[v.min(1).values.argmax()].mean(),
+            "The rate with the best *worst* seed is chosen. Average validation over the seeds.",
+        ),
+        Mistake(
+            "the middle seed",
+            lambda v, t: t[v.median(1).values.argmax()].mean(),
+            "The rate with the best *median* seed is chosen. Average validation over the seeds.",
+        ),
+        Mistake(
+            "validation reported",
+            lambda v, t: v.mean(1).max(),
+            "This is the validation score of the chosen rate: a choice made on it flatters it. Report the test score.",
+        ),
+        Mistake(
+            "the best run reported",
+            lambda v, t: t[v.mean(1).argmax()].max(),
+            "The rate is right; then the best *seed* is reported. Report the mean over seeds.",
+        ),
+    ),
+    hints=(
+        "Two questions, one after the other: which rate? (Ask validation.) How good is it? (Ask test, once.)",
+        "The skeleton, with blanks:\nchosen = ____.mean(dim=1).argmax()\nreturn ____[chosen].____()",
+    ),
+    takeaway="Validation chooses, over all seeds; test only says how good the choice was.",
+)
+
+# ---------------------------------------------------------------- four_steps.4
+
+
+def ridge_head(features: Tensor, labels: Tensor, new_features: Tensor, penalty: float) -> Tensor:
+    centre = features.mean(dim=0)
+    x, y = features - centre, F.one_hot(labels).to(features.dtype)
+    gram = x.T @ x + penalty * torch.eye(x.shape[1], dtype=x.dtype)
+    weight = torch.linalg.solve(gram, x.T @ (y - y.mean(dim=0)))
+    return (new_features - centre) @ weight + y.mean(dim=0)  # the bias is not penalised
+
+
+def _ridge(x: Tensor, y: Tensor, new: Tensor, penalty: float, bias: str = "penalised") -> Tensor:
+    if bias == "penalised":
+        x, new = (torch.cat([v, v.new_ones(len(v), 1)], dim=1) for v in (x, new))
+    gram = x.T @ x + penalty * torch.eye(x.shape[1], dtype=x.dtype)
+    hot = F.one_hot(y).to(x.dtype) if y.ndim == 1 else y.to(x.dtype) - y.to(x.dtype).mean(dim=0)
+    return new @ torch.linalg.solve(gram, x.T @ hot)
+
+
+def _own_centre(x: Tensor, y: Tensor, new: Tensor, penalty: float) -> Tensor:
+    return ridge_head(x, y, new - new.mean(dim=0) + x.mean(dim=0), penalty)
+
+
+def _ridge_inputs(seed: int) -> Inputs:
+    g = torch.Generator().manual_seed(seed)
+    labels = torch.cat([torch.arange(3), torch.randint(0, 3, (17,), generator=g)])
+    features = torch.randn(20, 4, generator=g) + labels[:, None] + 2
+    wide = torch.randn(6, 12, generator=g) + 1
+    return [
+        (torch.tensor([[-1.0], [1.0]]), torch.tensor([0, 1]), torch.tensor([[1.0], [0.0]]), 2.0),
+        (torch.tensor([[1.0], [3.0]]), torch.tensor([0, 1]), torch.tensor([[3.0], [2.0]]), 2.0),
+        (features, labels, torch.randn(5, 4, generator=g) + 3, 0.5),
+        (wide, torch.tensor([0, 1, 2, 0, 1, 2]), torch.randn(3, 12, generator=g), 1.0),
+        (features, labels, torch.randn(2, 4, generator=g) + 2, 1e6),
+    ]
+
+
+RIDGE = Task(
+    id="four_steps.4",
+    title="A new head in closed form",
+    kind="implement",
+    difficulty="stretch",
+    minutes=15,
+    points=3,
+    rungs=("one feature around zero", "one feature, moved", "random", "more features than images", "a huge penalty"),
+    inputs=_ridge_inputs,
+    reference=ridge_head,
+    judge=close,
+    mistakes=(
+        Mistake(
+            "no bias",
+            lambda x, y, n, p: _ridge(x, y, n, p, bias="none"),
+            "There is no bias: features that lie far from zero then pull the weights. Centre features and targets first.",
+        ),
+        Mistake(
+            "bias penalised",
+            lambda x, y, n, p: _ridge(x, y, n, p),
+            "The bias is penalised with the weights, so a huge penalty sends every score to 0, not to the class's share.",
+        ),
+        Mistake(
+            "penalty times n",
+            lambda x, y, n, p: ridge_head(x, y, n, p * len(x)),
+            "The penalty is multiplied by the number of images (or the squares are averaged). Here the squares are summed.",
+        ),
+        Mistake(
+            "centred by the exam",
+            _own_centre,
+            "The new features are centred by their *own* mean: that leaks the exam, and one image alone always sits at 0. "
+            "Use the training mean.",
+        ),
+        Mistake(
+            "features not centred",
+            lambda x, y, n, p: (
+                _ridge(x, F.one_hot(y), n - x.mean(dim=0), p, bias="given") + F.one_hot(y).to(x.dtype).mean(dim=0)
+            ),
+            "The means are taken off the targets and the new features, but not off the features that the weights are solved from.",
+        ),
+        Mistake(
+            "no penalty",
+            lambda x, y, n, p: ridge_head(x, y, n, 1e-9),
+            "The penalty is never used.",
+        ),
+    ),
+    hints=(
+        "Subtract the training means of features and one-hot targets. Then solve (XᵀX + penalty·I) W = XᵀY.",
+        "The skeleton, with blanks:\nx, y = features - ____, F.one_hot(labels).to(features.dtype)\n"
+        "gram = x.T @ x + penalty * ____\nweight = torch.linalg.solve(gram, x.T @ (y - ____))\n"
+        "return (new_features - ____) @ weight + ____",
+    ),
+    takeaway="On frozen features a head needs no training loop: one linear system, solved once.",
+)
+
+# ---------------------------------------------------------------- all
+
+TASKS = [FROZEN, INTERVAL, HONEST, RIDGE, designs.SOURCE]
