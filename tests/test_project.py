@@ -110,6 +110,7 @@ def test_every_public_name_exists_and_is_explained():
         kd.synthesis,
         kd.export,
         kd.pipeline,
+        kd.diagrams,
         kd.plots,
         kd.records,
         kd.widgets,

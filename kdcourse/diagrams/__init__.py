@@ -1,0 +1,18 @@
+"""Concept diagrams: what is given to whom, drawn before any formula, each for the first meeting with one idea.
+
+All eight have one size and one style: blue is the teacher, vermilion the student, grey the data. The little images
+come out of Fashion-MNIST (``tools/build_diagrams.py``), and every number that is not called an example is computed.
+"""
+
+from kdcourse.diagrams._distillation import distillation
+from kdcourse.diagrams._inversion import inversion
+from kdcourse.diagrams._leak import leak
+from kdcourse.diagrams._missing_class import missing_class
+from kdcourse.diagrams._nested_subspaces import nested_subspaces
+from kdcourse.diagrams._shift import shift
+from kdcourse.diagrams._simplex import simplex
+from kdcourse.diagrams._temperature import temperature
+
+__all__ = [
+    "distillation", "inversion", "leak", "missing_class", "nested_subspaces", "shift", "simplex", "temperature",
+]  # fmt: skip

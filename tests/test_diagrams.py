@@ -1,0 +1,343 @@
+"""The concept diagrams: what is drawn is what is computed, and every word of it can be read."""
+
+import io
+from itertools import combinations
+
+import matplotlib as mpl
+import numpy as np
+import pytest
+import torch
+from matplotlib.colors import to_hex
+from matplotlib.image import AxesImage
+from matplotlib.patches import FancyArrowPatch, Rectangle
+from matplotlib.path import Path
+from matplotlib.text import Text
+from safetensors.numpy import load_file
+
+import kdcourse as kd
+from kdcourse.diagrams import _distillation, _drawing, _leak, _missing_class, _nested_subspaces, _shift, _simplex
+from kdcourse.plots import Shown
+
+from .conftest import ROOT
+
+FILE = ROOT / "kdcourse/assets/diagrams.safetensors"
+DIAGRAMS = {name: getattr(kd.diagrams, name) for name in kd.diagrams.__all__}
+OTHERS = {  # the same diagrams with other arguments must be as readable
+    "temperature of three": lambda: kd.diagrams.temperature([3.0, -1.0, 1.0], ["cat", "lynx", "tortoise"], (0.5, 2)),
+    "temperature unnamed": lambda: kd.diagrams.temperature([0.0, 50.0]),
+    "simplex right": lambda: kd.diagrams.simplex((0.1, 0.7, 0.2), (0.2, 0.1, 0.7), 2),
+}
+
+
+@pytest.fixture(scope="module")
+def drawn():
+    """Every diagram once; nothing changes them."""
+    return {name: make() for name, make in {**DIAGRAMS, **OTHERS}.items()}
+
+
+def artists(shown, kind):
+    return {a.get_gid(): a for a in shown.figure.findobj(kind) if a.get_gid()}
+
+
+def bars(shown, gid):
+    """The lengths of one group of bars, from the top."""
+    found = {k: v for k, v in artists(shown, Rectangle).items() if k.startswith(gid + ":")}
+    return np.array([found[f"{gid}:{i}"].get_width() for i in range(len(found))])
+
+
+def outline(arrow):
+    """The drawn outline's points, in inches, the arrow's start first."""
+    path = arrow.get_path()
+    return path.vertices[path.codes != Path.CLOSEPOLY]
+
+
+def ends(arrow):
+    """Where a straight arrow begins, and the tip of its head."""
+    points = outline(arrow)
+    return points[0], points[np.linalg.norm(points - points[0], axis=1).argmax()]
+
+
+def words(shown):
+    shown.figure.canvas.draw()
+    return [t for t in shown.figure.findobj(Text) if t.get_visible() and t.get_text().strip()]
+
+
+def box(text):
+    # get_window_extent counts the room below the baseline that the letters may not need
+    return text.get_window_extent().shrunk(1.0, 0.98)
+
+
+# ---------------------------------------------------------------- all of them
+
+
+def test_there_are_eight():
+    assert sorted(DIAGRAMS) == sorted(
+        ["distillation", "temperature", "leak", "shift", "inversion", "missing_class", "simplex", "nested_subspaces"]
+    )
+
+
+@pytest.mark.parametrize("name", [*DIAGRAMS, *OTHERS])
+def test_the_visible_title_is_a_sentence_that_begins_the_alt_text(drawn, name):
+    shown = drawn[name]
+    title = shown.figure.get_suptitle()
+    assert isinstance(shown, Shown)
+    assert len(title) >= 40 and title[0].isupper() and title.endswith(".")
+    assert shown.alt.startswith(title + " ")
+    told = shown.alt.removeprefix(title)
+    assert len(told) >= 100 and any(c.isdigit() for c in told)
+    assert shown.caption == "" or shown.caption.endswith(".")
+
+
+def test_all_pictures_have_one_size(drawn):
+    sizes = {mpl.image.imread(io.BytesIO(shown.png())).shape[:2] for shown in drawn.values()}
+    assert sizes == {(396, 990)}  # 9 x 3.6 inches at 110 dots
+
+
+@pytest.mark.parametrize("name", [*DIAGRAMS, *OTHERS])
+def test_no_text_leaves_the_picture_or_lies_on_another(drawn, name):
+    shown = drawn[name]
+    found = [(t.get_text(), box(t)) for t in words(shown)]
+    assert len(found) > 8
+    width, height = shown.figure.canvas.get_width_height()
+    for text, b in found:
+        assert b.x0 >= 12 and b.y0 >= 8 and b.x1 <= width - 12 and b.y1 <= height - 8, text
+    for (one, a), (other, b) in combinations(found, 2):
+        assert not a.overlaps(b), f"{one!r} and {other!r}"
+
+
+@pytest.mark.parametrize("name", DIAGRAMS)
+def test_no_text_runs_into_an_image(drawn, name):
+    shown = drawn[name]
+    found = words(shown)
+    for image in shown.figure.findobj(AxesImage):
+        frame = image.get_window_extent()
+        for text in found:
+            assert not box(text).overlaps(frame), text.get_text()
+
+
+@pytest.mark.parametrize("name", [*DIAGRAMS, *OTHERS])
+def test_text_can_be_read(drawn, name):
+    sizes = [t.get_fontsize() for t in words(drawn[name])]
+    assert min(sizes) >= 8 and max(sizes) <= 11
+    assert sum(size >= 9 for size in sizes) >= 0.6 * len(sizes)
+    for text in words(drawn[name]):
+        r, g, b = (c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in mpl.colors.to_rgb(text.get_color()))  # fmt: skip
+        assert 1.05 / (0.2126 * r + 0.7152 * g + 0.0722 * b + 0.05) >= 4.5, text.get_text()  # WCAG 2.1, on white
+
+
+@pytest.mark.parametrize("name", DIAGRAMS)
+def test_teacher_and_student_have_their_colours(drawn, name):
+    """What is called the teacher's is a darker blue, what is called the student's a darker vermilion."""
+    for text in words(drawn[name]):
+        if text.get_fontweight() != "bold" or text.get_text() == drawn[name].figure.get_suptitle():
+            continue
+        for word, colour in (("teacher", kd.plots.COLOURS[0]), ("student", kd.plots.COLOURS[1])):
+            if word in text.get_text().lower():
+                assert to_hex(text.get_color()) == to_hex(_drawing.mix(colour, _drawing.INK, 0.8)), text.get_text()
+
+
+def test_the_card_stands_on_pages_of_any_colour(drawn):
+    picture = mpl.image.imread(io.BytesIO(drawn["leak"].png()))
+    assert picture[0, 0, 3] == 0  # the corner shows the page
+    assert (picture[40, 500] == 1).all()  # the card is white
+
+
+# ---------------------------------------------------------------- the asset file
+
+
+def test_the_images_are_bundled_ones_and_the_answers_the_shipped_teachers():
+    held, train, teacher = load_file(FILE), kd.load().train, kd.load_teacher().eval()
+    assert FILE.stat().st_size < 40_000
+    bundled = {i.tobytes(): int(label) for i, label in zip((255 * train.images[:, 0]).round().to(torch.uint8).numpy(), train.labels, strict=True)}  # fmt: skip
+    images = {name.removeprefix("image:"): v for name, v in held.items() if name.startswith("image:")}
+    assert len(images) == 12 and _drawing.CLASSES == kd.data.FASHION
+    with torch.no_grad():
+        for name, image in images.items():
+            label = bundled[image.tobytes()]  # a KeyError: not one of the set
+            assert _drawing.CLASSES[label] == name.removesuffix(" 2")
+            for kind, seen in (("logits", image / 255), ("camera", _shift.other_camera(image / 255))):
+                answer = teacher(torch.tensor(seen, dtype=torch.float32)[None, None])[0].numpy()
+                np.testing.assert_allclose(held[f"{kind}:{name}"], answer, atol=1e-3)
+        for step in (0, 30, 100, 300):
+            seen = torch.tensor(held[f"inversion:{step}"] / 255, dtype=torch.float32)[None, None]
+            np.testing.assert_allclose(held[f"inversion-logits:{step}"], teacher(seen)[0].numpy(), atol=1e-3)
+
+
+# ---------------------------------------------------------------- one by one
+
+
+def test_distillation_draws_the_teachers_answer(drawn):
+    shown = drawn["distillation"]
+    p = torch.tensor(load_file(FILE)["logits:Sandal 2"]).softmax(0).numpy()[[5, 7, 9]]
+    lengths = bars(shown, "teacher")
+    np.testing.assert_allclose(lengths / lengths.sum(), [*p, 1 - p.sum()], atol=1e-6)
+    student = bars(shown, "student")
+    np.testing.assert_allclose(student.sum(), lengths.sum())  # one scale
+    np.testing.assert_allclose(bars(shown, "label"), [bars(shown, "label")[0], 0, 0, 0])
+
+
+def test_distillation_sends_both_gradients_to_the_student_only(drawn):
+    arrows = [a for a in drawn["distillation"].figure.findobj(FancyArrowPatch) if a.get_linestyle() != "-"]
+    assert len(arrows) == 3  # two gradients, and the one in the legend
+    reached = dict.fromkeys(_distillation.ROWS, 0)
+    for name, low in _distillation.ROWS.items():
+        for points in map(outline, arrows):
+            inside = (points > (1.95, low - 0.05)) & (points < (3.4, low + 0.75))  # the box, and a twentieth of an inch
+            reached[name] += int(inside.all(axis=1).any())
+    assert reached == {"teacher": 0, "student": 2}
+
+
+def test_temperature_draws_softmax_of_the_logits(drawn):
+    logits = torch.tensor(load_file(FILE)["logits:Sandal"]).sort(descending=True).values
+    for t in (1, 4, 20):
+        lengths = bars(drawn["temperature"], f"T={t}")
+        np.testing.assert_allclose(lengths / lengths.sum(), (logits / t).softmax(0).numpy(), atol=1e-6)
+    for t in ("0.5", "2"):
+        lengths = bars(drawn["temperature of three"], f"T={t}")
+        expected = (torch.tensor([3.0, 1.0, -1.0]) / float(t)).softmax(0).numpy()
+        np.testing.assert_allclose(lengths / lengths.sum(), expected, atol=1e-6)
+
+
+def test_temperature_shows_the_image_only_with_its_own_logits(drawn):
+    assert len(drawn["temperature"].figure.findobj(AxesImage)) == 1
+    assert not drawn["temperature of three"].figure.findobj(AxesImage)
+
+
+def test_written_percentages_are_never_a_false_zero_or_hundred():
+    written = {1.0: "100 %", 0.9997: ">99.9 %", 0.996: "99.6 %", 0.99: "99 %", 0.07: "7 %", 0.005: "0.5 %", 1e-9: "<0.1 %"}  # fmt: skip
+    assert {value: _drawing.percent(value) for value in written} == written
+
+
+@pytest.mark.parametrize(
+    ("arguments", "match"),
+    [
+        ({"logits": [1.0]}, r"logits must be 2 to 10 finite numbers; got \[1.0\]. Pass the logits of one image"),
+        ({"logits": [1.0, float("nan")]}, "logits must be 2 to 10 finite numbers"),
+        ({"logits": [[1.0, 2.0]]}, "logits must be 2 to 10 finite numbers"),
+        ({"classes": ["a", "b"]}, "classes must name 10 classes, one a logit; got .*Pass one name for each logit"),
+        ({"temperatures": (4, 1)}, r"temperatures must be two or three numbers, from low to high; got \(4, 1\). Pass"),
+        ({"temperatures": (1,)}, "temperatures must be two or three numbers"),
+        ({"temperatures": (0, 1)}, "temperatures must be a finite number above 0; got 0. Choose"),
+    ],
+)
+def test_temperature_refuses(arguments, match):
+    with pytest.raises(ValueError, match=match):
+        kd.diagrams.temperature(**arguments)
+
+
+def test_leak_has_one_image_in_both_piles_and_counts_it(drawn):
+    found = artists(drawn["leak"], AxesImage)
+    piles = [{n: np.asarray(i.get_array()) for n, i in found.items() if n.startswith(p)} for p in ("Training", "Exam")]
+    same = [(a, b) for a in piles[0] for b in piles[1] if np.array_equal(piles[0][a], piles[1][b])]
+    assert same == [("Training pile:Sandal", "Exam pile:Sandal")] and len(piles[1]) == 6
+    with_leak = bars(drawn["leak"], "this exam, with the leak")[0]
+    clean = bars(drawn["leak"], "this exam, without the leak")[0]
+    assert with_leak / clean == pytest.approx((1 / 6 + 5 / 6 * _leak.KNOWN) / _leak.KNOWN)
+    assert bars(drawn["leak"], "new images, with the leak")[0] == pytest.approx(clean)
+    start, tip = next(ends(a) for a in drawn["leak"].figure.findobj(FancyArrowPatch))
+    for point, name in ((start, same[0][0]), (tip, same[0][1])):  # the arrow leads from the one to the other
+        left, right, low, high = found[name].get_extent()
+        assert left - 0.04 <= point[0] <= right + 0.04 and low <= point[1] <= high
+
+
+def test_shift_shows_what_the_other_camera_sees_and_counts_the_answers(drawn):
+    found = artists(drawn["shift"], AxesImage)
+    held = load_file(FILE)
+    right = {"logits": 0, "camera": 0}
+    for name in _shift.SHOWN:
+        before, after = (np.asarray(found[f"{kind}:{name}"].get_array()) for kind in ("logits", "camera"))
+        pixels = torch.tensor(before)[None, None]
+        blurred = torch.nn.functional.avg_pool2d(pixels, 3, 1)[0, 0].numpy()
+        np.testing.assert_allclose(after[1:-1, 1:-1], 1 - blurred, atol=1e-9)
+        assert after.min() >= 0 and after.max() <= 1 and after.shape == (28, 28)
+        for kind in right:
+            right[kind] += _drawing.CLASSES[held[f"{kind}:{name}"].argmax()] == name
+    written = [t.get_text() for t in words(drawn["shift"])]
+    assert right["logits"] > right["camera"]
+    assert f"{right['logits']} of 5 right" in written and f"{right['camera']} of 5 right" in written
+
+
+def test_inversion_becomes_smoother_and_its_gradient_ends_at_the_pixels(drawn):
+    found = artists(drawn["inversion"], AxesImage)
+    stages = [np.asarray(found[f"step {s}"].get_array()) for s in (0, 30, 100, 300)]
+    rough = [np.abs(np.diff(s, axis=0)).mean() + np.abs(np.diff(s, axis=1)).mean() for s in stages]
+    assert rough == sorted(rough, reverse=True) and rough[-1] < rough[0] / 2.5
+    points = outline(artists(drawn["inversion"], FancyArrowPatch)["gradient"])
+    left, right, low, _ = next(i for i in drawn["inversion"].figure.findobj(AxesImage) if not i.get_gid()).get_extent()
+    tip = points[points[:, 0] < right][:, 1].max()
+    assert low - 0.1 < tip <= low and left < points[:, 0].min() < right
+
+
+def test_missing_class_raises_one_logit_and_changes_the_answer(drawn):
+    before, after = bars(drawn["missing_class"], "before"), bars(drawn["missing_class"], "after")
+    z = np.array(list(_missing_class.LOGITS.values()))
+    np.testing.assert_allclose(before / before[0], z / z[0])
+    raised = (after - before) * z[0] / before[0]
+    place = list(_missing_class.LOGITS).index(_missing_class.MISSING)
+    np.testing.assert_allclose(raised, np.eye(len(z))[place] * _missing_class.RAISE, atol=1e-9)
+    assert before.argmax() != place and after.argmax() == place
+    transfer = [n for n in artists(drawn["missing_class"], AxesImage) if n.startswith("transfer:")]
+    assert len(transfer) == 9 and f"transfer:{_missing_class.MISSING}" not in transfer
+    for logits in (z, z + raised):
+        p = torch.tensor(logits).softmax(0)
+        sure = f"{list(_missing_class.LOGITS)[int(p.argmax())]}, {100 * p.max():.0f} %"
+        assert sure in [t.get_text() for t in words(drawn["missing_class"])]
+
+
+@pytest.mark.parametrize(
+    ("name", "q", "p", "label"),
+    [("simplex", (0.15, 0.25, 0.60), (0.60, 0.30, 0.10), 0), ("simplex right", (0.1, 0.7, 0.2), (0.2, 0.1, 0.7), 2)],
+)
+def test_simplex_arrows_are_the_descent_directions(drawn, name, q, p, label):
+    """The arrows, read back as differences of probabilities, against the gradients that torch takes."""
+    z = torch.tensor(q, dtype=torch.float64).log().requires_grad_()
+    losses = {
+        "to y": torch.nn.functional.cross_entropy(z[None], torch.tensor([label])),
+        "to p": kd.losses.softened_kl(z[None], torch.tensor(p, dtype=torch.float64).log()[None], 1.0).sum(),
+    }
+    corners = np.column_stack([_simplex.CORNERS, np.ones(3)])
+    for gid, loss in losses.items():
+        (gradient,) = torch.autograd.grad(loss, z)
+        start, tip = ends(artists(drawn[name], FancyArrowPatch)[gid])
+        here, there = (np.linalg.solve(corners.T, [*point, 1]) for point in (start, tip))
+        np.testing.assert_allclose(here, q, atol=1e-6)
+        towards, down = there - here, -gradient.numpy()
+        cosine = towards @ down / np.linalg.norm(towards) / np.linalg.norm(down)
+        assert cosine > 0.999
+        assert 0.8 < np.linalg.norm(towards) / np.linalg.norm(down) <= 1.001  # it ends just before the dot
+
+
+def test_simplex_leaves_out_an_arrow_that_has_no_length():
+    shown = kd.diagrams.simplex((0.2, 0.3, 0.5), (0.2, 0.3, 0.5))
+    assert set(artists(shown, FancyArrowPatch)) == {"to y"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "match"),
+    [
+        ({"student": (0.5, 0.5)}, r"student must be three probabilities that add up to 1; got \(0.5, 0.5\). Pass"),
+        ({"student": (0.5, 0.6, -0.1)}, "student must be three probabilities"),
+        ({"teacher": (0.5, 0.5, 0.5)}, "teacher must be three probabilities that add up to 1"),
+        ({"label": 3}, "label must be 0, 1 or 2; got 3. Pass the number of the right class"),
+    ],
+)
+def test_simplex_refuses(arguments, match):
+    with pytest.raises(ValueError, match=match):
+        kd.diagrams.simplex(**arguments)
+
+
+def test_both_roads_end_at_the_same_point_and_at_right_angles(drawn):
+    arrows = artists(drawn["nested_subspaces"], FancyArrowPatch)
+    view, origin = _nested_subspaces.VIEW, _nested_subspaces.ORIGIN
+    line = _nested_subspaces.LINE / np.linalg.norm(_nested_subspaces.LINE)
+    y = _nested_subspaces.LABELS
+    on_plane = y * [1, 1, 0]
+    on_line = (y @ line) * line
+    wanted = {"to teacher": (y, on_plane), "by way of the teacher": (on_plane, on_line), "directly": (y, on_line)}
+    for gid, (here, there) in wanted.items():
+        start, tip = ends(arrows[gid])
+        there = there @ view + origin
+        np.testing.assert_allclose(start, here @ view + origin, atol=1e-6)
+        assert np.linalg.norm(tip - there) == pytest.approx(0.07, abs=0.03)  # it ends just before the dot
+        towards = (tip - start) / np.linalg.norm(tip - start)
+        assert towards @ (there - start) / np.linalg.norm(there - start) > 0.999
