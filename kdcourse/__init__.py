@@ -23,8 +23,8 @@ except PackageNotFoundError:  # a source tree that was never installed
 
 __all__ = [
     "Interrupted", "build", "checks", "data", "diagrams", "distill", "evaluate", "evaluation", "export", "load",
-    "load_frozen", "load_teacher", "losses", "models", "pipeline", "plots", "predict", "records", "save_frozen", "split",
-    "synthesis", "synthesise", "taylor", "train", "training", "widgets",
+    "load_frozen", "load_teacher", "losses", "models", "pipeline", "plots", "predict", "records", "save_frozen",
+    "split", "synthesis", "synthesise", "taylor", "train", "training", "widgets",
 ]  # fmt: skip
 
 
