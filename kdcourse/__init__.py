@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from kdcourse import data, evaluation, export, losses, models, synthesis, taylor, training
 from kdcourse._interrupts import Interrupted
+from kdcourse._measured import measured
+from kdcourse._profile import profile
 from kdcourse.data import load, split
 from kdcourse.evaluation import evaluate, predict
 from kdcourse.export import load_frozen, load_teacher, save_frozen
@@ -23,7 +25,8 @@ except PackageNotFoundError:  # a source tree that was never installed
 
 __all__ = [
     "Interrupted", "build", "checks", "data", "diagrams", "distill", "evaluate", "evaluation", "export", "load",
-    "load_frozen", "load_teacher", "losses", "models", "pipeline", "plots", "predict", "records", "save_frozen",
+    "load_frozen", "load_teacher", "losses", "measured", "models", "pipeline", "plots", "predict", "profile",
+    "records", "save_frozen",
     "split", "synthesis", "synthesise", "taylor", "train", "training", "widgets",
 ]  # fmt: skip
 

@@ -90,7 +90,7 @@ def _decimals(half: float) -> int:
     if half <= 0 or not math.isfinite(half):
         return 1
     power = math.floor(math.log10(half))
-    return int(min(6, max(1, -power + (half / 10**power < 3))))
+    return int(min(6, max(1, -power + (round(half / 10**power, 6) < 3))))
 
 
 def variance(ms_seeds: Any, ms_images: Any, ms_rest: Any, seeds: int, images: int) -> tuple[Any, Any]:

@@ -9,7 +9,9 @@ __all__ = ["Table"]
 
 CELL = "padding:2px 10px;border-bottom:1px solid var(--jp-border-color2,#ccc);color:var(--jp-ui-font-color1,inherit)"
 
-INTERVAL = re.compile(r"\[[^\]]*\](?: \w+)?|not resolved")  # "[-1.2, +0.3] seeds" stays on one line
+INTERVAL = re.compile(
+    r"\[[^\]]*\](?: \w+)?|[-+−]\d[\d.]* ± \d[\d.]*|not resolved"
+)  # "[-1.2, +0.3] seeds" stays on one line
 
 
 def _unbroken(text: str) -> str:

@@ -1,10 +1,10 @@
-"""Rebuild every recorded result from nothing, or check that none is stale.
+"""Bring recorded results up to date: run what is missing, renew or rerun what a change made stale.
 
-    python tools/experiments.py [SLUG ...] [--check] [--jobs 2]
+    python tools/experiments.py [SLUG ...] [--check | --audit N] [--jobs 2]
 
-A slug is an evidence's, all of whose records are rebuilt, or a record's, which is rebuilt alone. An evidence's cells
-tagged ``experiment`` stand on their own: in order, in one namespace, they define and run its experiments. Each evidence
-is a process of one thread.
+A slug is an evidence's, all of whose records are meant, or a record's, which is meant alone. An evidence's cells tagged
+``experiment`` stand on their own: in order, in one namespace, they define and run its experiments. Each evidence is a
+process of one thread. What is interrupted goes on where it stopped, row by row.
 """
 
 import argparse
@@ -51,47 +51,29 @@ def execute(path: Path) -> None:
         exec(compile(source, name, "exec"), namespace)
 
 
-def check(path: Path, rebuilt: Container[str] = ()) -> None:
-    """Run these cells with nothing trained: every record must be there and made by this very source.
+def go(path: Path, mode: str, names: Container[str]) -> None:
+    """Run a notebook's cells: the records in ``names`` in that mode, the others read as they are."""
+    from kdcourse.records import experiments as records
 
-    Experiments in ``rebuilt`` are run all the same.
-    """
-    import kdcourse.records as records
+    original, found = records.experiment, list[str]()
+    import kdcourse.records
 
-    original = records.experiment
-    found: list[str] = []
-
-    def fresh(name: str, function: Any, **options: Any) -> Any:
+    def asked(name: str, function: Any, **options: Any) -> Any:
         found.append(name)
-        os.environ["KDCOURSE_RECORDS"] = "rebuild" if name in rebuilt else "read"
-        return original(name, function, **{**options, "live": None, "tolerance": None})
+        os.environ["KDCOURSE_RECORDS"] = mode if name in names else "plan"
+        return original(name, function, **options)
 
-    records.experiment = fresh
+    kdcourse.records.experiment = asked
     try:
         execute(path)
+    except Exception as error:
+        if mode != "plan":
+            raise
+        print(f"{path.stem}: what follows {found[-1] if found else 'nothing'} is not known before it is run ({error})")
     finally:
-        records.experiment = original
-    print(f"{path.stem}: {', '.join(found)}")
-
-
-def main() -> None:
-    """All, or those named."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument("slugs", nargs="*", help="of evidence or records; all by default")
-    parser.add_argument("--check", action="store_true", help="rebuild nothing: is any record stale?")
-    parser.add_argument("--jobs", type=int, default=2)
-    args = parser.parse_args()
-    if os.environ.get("MALLOC_MMAP_THRESHOLD_") != SETTINGS["MALLOC_MMAP_THRESHOLD_"]:
-        raise SystemExit(subprocess.call([sys.executable, *sys.argv], env=os.environ | SETTINGS))
-    chosen = wanted(args.slugs)
-    if args.check:
-        for slug in chosen:
-            check(evidence()[slug])
-    elif len(chosen) > 1:
-        _all(chosen, args.jobs)
-    else:
-        for slug, names in chosen.items():
-            check(evidence()[slug], names)
+        kdcourse.records.experiment = original
+    if mode == "read":
+        print(f"{path.stem}: {', '.join(found)}")
 
 
 def wanted(slugs: list[str]) -> dict[str, list[str]]:
@@ -105,13 +87,66 @@ def wanted(slugs: list[str]) -> dict[str, list[str]]:
     return {slug: own for slug, own in chosen.items() if own}
 
 
+def planned(chosen: dict[str, list[str]]) -> dict[str, list[str]]:
+    """Say what is stale and about how long it takes; {evidence: its records that are not up to date}."""
+    from kdcourse.records.experiments import plans
+
+    for slug in chosen:
+        go(evidence()[slug], "plan", ())
+    due: dict[str, list[str]] = {}
+    found = {plan.name: plan for plan in plans}
+    for slug, names in chosen.items():
+        own = [name for name in names if name not in found or found[name].fresh or found[name].renewed]
+        due |= {slug: own} if own else {}
+    for name in [name for names in due.values() for name in names if name in found]:
+        p = found[name]
+        rows = f"{p.fresh} rows to run, {p.renewed} to rerun for {p.kept} kept"
+        print(f"  {name}: {rows}, about {p.seconds:.0f} s ({p.why})")
+    seconds = sum(found[name].seconds for names in due.values() for name in names if name in found)
+    print(f"{sum(map(len, due.values()))} records are not up to date: about {seconds / 60:.1f} min of one process")
+    return due
+
+
+def audit(chosen: dict[str, list[str]], n: int) -> None:
+    """Run ``n`` random rows again, of any length, and compare."""
+    from kdcourse import records
+
+    for slug in chosen:
+        go(evidence()[slug], "read", chosen[slug])
+    records.audit(n)
+
+
+def main() -> None:
+    """All, or those named."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("slugs", nargs="*", help="of evidence or records; all by default")
+    parser.add_argument("--check", action="store_true", help="run nothing: is any record stale?")
+    parser.add_argument("--audit", type=int, default=0, metavar="N", help="run N random rows again and compare")
+    parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--one", action="store_true", help=argparse.SUPPRESS)
+    args = parser.parse_args()
+    if os.environ.get("MALLOC_MMAP_THRESHOLD_") != SETTINGS["MALLOC_MMAP_THRESHOLD_"]:
+        raise SystemExit(subprocess.call([sys.executable, *sys.argv], env=os.environ | SETTINGS))
+    chosen = wanted(args.slugs)
+    if args.check:
+        for slug, names in chosen.items():
+            go(evidence()[slug], "read", names)
+    elif args.audit:
+        audit(chosen, args.audit)
+    elif args.one:
+        for slug, names in chosen.items():
+            go(evidence()[slug], "rebuild", names)
+    else:
+        _all(planned(chosen), args.jobs)
+
+
 def _all(chosen: dict[str, list[str]], jobs: int) -> None:
     """One process an evidence, ``jobs`` at a time."""
     started, waiting, running = time.perf_counter(), list(chosen.values()), list[subprocess.Popen[bytes]]()
     codes: list[int] = []
     while waiting or running:
         while waiting and len(running) < jobs:
-            running.append(subprocess.Popen([sys.executable, __file__, *waiting.pop(0)]))
+            running.append(subprocess.Popen([sys.executable, __file__, "--one", *waiting.pop(0)]))
         time.sleep(0.5)
         codes += [p.returncode for p in running if p.poll() is not None]
         running = [p for p in running if p.returncode is None]
