@@ -22,6 +22,17 @@ FORMAT = "kdcourse-frozen-1"
 WEIGHTS, CONFIG = "model.safetensors", "config.json"
 
 
+def original(model: nn.Module) -> nn.Module:
+    """The module that ``torch.compile``, ``DataParallel`` or ``DistributedDataParallel`` wraps; any other as it is."""
+    while True:
+        inner = model._modules.get("_orig_mod")
+        if inner is None and isinstance(model, (nn.DataParallel, nn.parallel.DistributedDataParallel)):
+            inner = model.module
+        if inner is None:
+            return model
+        model = inner
+
+
 def save_frozen(
     model: nn.Module,
     path: str | os.PathLike[str],
