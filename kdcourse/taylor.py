@@ -177,7 +177,8 @@ def _one(inputs: Any) -> Any:
     if isinstance(inputs, Mapping):
         return {name: _one(value) for name, value in inputs.items()}
     if isinstance(inputs, (tuple, list)):
-        return type(inputs)(_one(value) for value in inputs)
+        items = [_one(value) for value in inputs]
+        return type(inputs)(*items) if hasattr(inputs, "_fields") else type(inputs)(items)
     return inputs
 
 
