@@ -15,7 +15,7 @@ from kdcourse._arguments import fail, fraction, positive
 from kdcourse._feeds import Forward, call, progress_bar
 from kdcourse._interrupts import Interrupted
 from kdcourse.data import Part, pick_device, seeded
-from kdcourse.models import preserved
+from kdcourse.models import preserved, sent
 
 __all__ = ["batch_norm_distance", "synthesise", "total_variation"]
 
@@ -102,7 +102,7 @@ def synthesise(
     options = {"steps": int(steps), "lr": float(lr), "weights": weights, "jitter": int(jitter), "flip": flip,
                "progress": progress, "batch_size": int(batch_size)}  # fmt: skip
     with seeded(seed), preserved(source), torch.inference_mode(False), torch.enable_grad():
-        source.to(place)
+        sent(source, place, "source")
         ask = partial(forward or call, source)
         _check_answer(ask, num_classes, shape, place)
         norms = _norms(source)
@@ -221,7 +221,7 @@ def _interrupted(work: _Work, n: int, confidence: float, about: dict[str, Any]) 
     weak = part.provenance["below_confidence"]
     stop = Interrupted(
         f"synthesise was interrupted with {len(part)} of {n} images made, {weak} of them below confidence. They are in "
-        ".part of this exception: write except KeyboardInterrupt as stop: part = stop.part. The same call starts anew."
+        ".part of this exception (in a notebook: sys.last_value.part). The same call starts anew."
     )
     stop.part = part
     return stop
