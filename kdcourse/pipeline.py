@@ -20,13 +20,14 @@ from torch.optim.lr_scheduler import CosineAnnealingLR
 
 import kdcourse.data as kd_data
 from kdcourse._answers import predict
-from kdcourse._arguments import one_of, positive
-from kdcourse._feeds import TensorFeed
+from kdcourse._arguments import fail, one_of, positive
+from kdcourse._feeds import TensorFeed, progress_bar
+from kdcourse._interrupts import Interrupted
 from kdcourse._tables import Table
 from kdcourse.data import Part, Splits
 from kdcourse.evaluation import Difference, Report, accuracy, compare, evaluate
 from kdcourse.export import check_target, load_frozen, save_frozen
-from kdcourse.losses import CrossEntropy, Loss, SoftTargets
+from kdcourse.losses import CrossEntropy, Loss, SoftTargets, as_loss
 from kdcourse.models import build, parameter_count, preserved
 from kdcourse.synthesis import synthesise
 from kdcourse.taylor import LayerwiseLoss
@@ -103,7 +104,7 @@ class Outcome:
 
 def choose(
     splits: Splits, *, direction: str = "small-to-big", labels: int | None = None, seed: int = 0,
-    lr: float | None = None, weight_decay: float | None = None,
+    lr: float | None = None, weight_decay: float | None = None, progress: bool = True,
 ) -> Choice:  # fmt: skip
     """Step 1: initialise both models, train the source on the labels, and run the article's three rules of thumb.
 
@@ -113,33 +114,61 @@ def choose(
         labels: how many training labels may be used; None: all.
         seed: of weights, order and augmentation.
         lr, weight_decay: of the source; ``train``'s defaults where left out.
+        progress: show bars.
 
     A source that the checks find shifted against the target's data is fine-tuned on the labels once more.
     """
     one_of("direction", direction, DIRECTIONS)
+    positive("seed", seed, whole=True, zero=True)
+    _check_splits(splits)
     widths = (SMALL, BIG) if direction == "small-to-big" else (BIG, SMALL)
     known = _labelled(_with_labels(splits.train, labels, seed))
     source, target = (build("cnn", width=w, seed=seed + i) for i, w in enumerate(widths))
     rows = kd_data.tile(known, len(splits.train))  # few labels: as many steps as with all
-    rates: dict[str, Any] = {"lr": lr, "weight_decay": weight_decay}
-    run = train(source, rows, val=splits.val, epochs=SOURCE_EPOCHS, augment="flip-shift", seed=seed, **rates)
-    checks = [_good(source, known, splits.val, seed), _simple(source, target), _same_distribution(known, splits)]
+    common: dict[str, Any] = {"val": splits.val, "augment": "flip-shift", "seed": seed, "progress": progress}
+    run = train(source, rows, epochs=SOURCE_EPOCHS, lr=lr, weight_decay=weight_decay, **common)
+    checks = [
+        _good(source, known, splits.val, seed, progress),
+        _simple(source, target),
+        _same_distribution(known, splits),
+    ]
     if not checks[2].met:
-        train(source, rows, val=splits.val, epochs=REFINE_EPOCHS, lr=5e-4, augment="flip-shift", seed=seed)
+        train(source, rows, epochs=REFINE_EPOCHS, lr=5e-4, **common)
     return Choice(source, target, direction, run, checks, seed)
 
 
+def _check_splits(splits: Any, *, test: bool = False) -> None:
+    """Refuse what is no split of garments; with ``test=True`` also one without test images."""
+    if not isinstance(splits, Splits):
+        raise fail("splits", "be what kd.split returns", type(splits).__name__, "Write kd.split(kd.load()).", TypeError)
+    for name, part in (("validation", splits.val), ("test", splits.test)):
+        if (name == "validation" or test) and (part is None or not len(part)):
+            raise fail("splits", f"have {name} images", "no image", "Use the bundle, kd.split(kd.load(), val=0.2).")
+    shape = tuple(splits.train.images.shape[1:])
+    if shape != (1, 28, 28):
+        raise fail("splits", "hold images of 1 x 28 x 28, as the models here take them", shape, "Use Fashion-MNIST's.")
+
+
 def _with_labels(part: Part, labels: int | None, seed: int) -> Part:
-    return part if labels is None else kd_data.few_labels(part, labels, seed)
+    if labels is None:
+        return part
+    positive("labels", labels, whole=True)
+    numbers = part.labels[part.labels != kd_data.NO_LABEL].bincount()
+    classes, most = int((numbers > 0).sum()), int(numbers[numbers > 0].min() * (numbers > 0).sum())
+    if labels % classes or labels > most:
+        nearest = min(max(round(labels / classes) * classes, classes), most)
+        rule = f"be a multiple of {classes} (the classes) and at most {most}"
+        raise fail("labels", rule, labels, f"The nearest that fits is {nearest}.")
+    return kd_data.few_labels(part, labels, seed)
 
 
 def _labelled(part: Part) -> Part:
     return part.select((part.labels != kd_data.NO_LABEL).nonzero().flatten())
 
 
-def _good(source: nn.Module, known: Part, val: Part, seed: int) -> Check:
+def _good(source: nn.Module, known: Part, val: Part, seed: int, progress: bool) -> Check:
     linear = build("linear", seed=seed)
-    train(linear, kd_data.tile(known, 8000), val=val, epochs=3, seed=seed)
+    train(linear, kd_data.tile(known, 8000), val=val, epochs=3, seed=seed, progress=progress)
     bar, report = accuracy(linear, val), evaluate(source, val, timed=False)
     assert report.accuracy is not None and report.auc is not None
     lowest = min(r for r in report.recall if r is not None)
@@ -171,6 +200,9 @@ def split(
         demonstration: how many images the source generates.
         progress: show a bar.
     """
+    _check_kind("choice", choice, Choice, "Write choose(splits).")
+    _check_splits(splits, test=True)
+    positive("demonstration", demonstration, whole=True)
     assert splits.test is not None
     pool = _with_labels(splits.train, labels, choice.seed)
     made = synthesise(choice.source, demonstration, seed=choice.seed, progress=progress)
@@ -189,6 +221,11 @@ def design(
         temperature: of the soft targets.
         penalty: the Taylor loss's weight of the squared parameter norm.
     """
+    positive("taylor", taylor, zero=True)
+    positive("soft", soft, zero=True)
+    positive("labels", labels, zero=True)
+    positive("temperature", temperature)
+    positive("penalty", penalty, zero=True)
     kept = SoftTargets(temperature, alpha=1.0)
     return taylor * LayerwiseLoss(LAYERS, penalty=penalty) + soft * kept + labels * CrossEntropy()
 
@@ -210,6 +247,8 @@ def distil(
 
     Test images are read when everything is trained.
     """
+    if isinstance(sets, Sets) and (sets.test is None or not len(sets.test)):
+        raise fail("sets", "have test images", "no image", "Make them with split(choice, splits).")
     runs, notes = fit(
         choice, sets, loss, lr=lr, weight_decay=weight_decay, baseline_lr=baseline_lr,
         baseline_weight_decay=baseline_weight_decay, progress=progress,
@@ -234,6 +273,12 @@ def fit(
     augmentation, batch size, number of gradient steps and course of the learning rate; each of the two may have a
     learning rate and a weight decay of its own, so that both can be tuned.
     """
+    _check_kind("choice", choice, Choice, "Write choose(splits).")
+    _check_kind("sets", sets, Sets, "Write split(choice, splits).")
+    loss = as_loss(loss)
+    for name, value in (("baseline_lr", baseline_lr), ("baseline_weight_decay", baseline_weight_decay)):
+        if value is not None:
+            positive(name, value, zero=name != "baseline_lr")
     common: dict[str, Any] = {"val": sets.val, "seed": choice.seed, "progress": progress}
     notes = _refine(choice, sets, common)
     mixed = kd_data.join(sets.train, kd_data.unlabelled(sets.demonstration))
@@ -252,6 +297,11 @@ def fit(
     notes["fine-tuning stopped by"] = tuned.stopped_by
     notes["gradient steps"] = -(-len(mixed) // 128) * (DISTIL_EPOCHS + length)
     return {"distilled": distilled, "fine-tuned": tuned, "labels only": baseline}, notes
+
+
+def _check_kind(argument: str, value: Any, kind: type, remedy: str) -> None:
+    if not isinstance(value, kind):
+        raise fail(argument, f"be a {kind.__name__} of kdcourse.pipeline", type(value).__name__, remedy, TypeError)
 
 
 def _refine(choice: Choice, sets: Sets, common: dict[str, Any]) -> dict[str, Any]:
@@ -296,6 +346,10 @@ def _copy(model: nn.Module) -> dict[str, Tensor]:
 
 def shares(run: Run, epoch: int = -1) -> list[tuple[str, float, float]]:
     """(term, weight, share of the weighted loss in that epoch)."""
+    _check_kind("run", run, Run, 'Pass outcome.runs["distilled"], say.')
+    epochs = len(run.history.get("loss", []))
+    if not isinstance(epoch, int) or not -epochs <= epoch < epochs:
+        raise fail("epoch", f"be the number of one of the run's {epochs} epochs", epoch, "Count from 0, or write -1.")
     weights = {part.name: weight for weight, part in run.loss.parts}
     weighted = {name: weight * run.history[name][epoch] for name, weight in weights.items()}
     return [(name, weights[name], value / sum(weighted.values())) for name, value in weighted.items()]
@@ -343,53 +397,89 @@ def run(
 ) -> dict[str, Outcome]:  # fmt: skip
     """The four steps in both regimes, with closing tables, one figure, and frozen weights under ``root/name``.
 
-    Raises ValueError, before any training, for an unknown direction or a number of labels that cannot be balanced.
+    Each regime is saved as soon as it is finished. Ctrl-C raises ``Interrupted``, whose ``.outcomes`` are the finished
+    regimes; report.json is then marked as incomplete.
+
+    Raises ValueError, before any training, for an unknown direction, a number of labels that cannot be balanced, or a
+    name that is no plain folder name.
     """
     one_of("direction", direction, DIRECTIONS)
     positive("labels", labels, whole=True)
-    started, folder = time.perf_counter(), Path(root) / name
+    positive("seed", seed, whole=True, zero=True)
+    started, folder = time.perf_counter(), Path(root) / _plain_name(name)
     splits = kd_data.split(kd_data.load("fashion-mnist"), val=0.2, seed=seed)
-    kd_data.few_labels(splits.train, labels, seed)
+    _with_labels(splits.train, labels, seed)
     for regime in ("all", str(labels)):  # refuse what could not be saved before anything is trained
         for role in ("source", "target"):
             check_target(folder / f"{regime}-labels-{role}")
     outcomes: dict[str, Outcome] = {}
-    for regime, count in (("all labels", None), (f"{labels} labels", labels)):
-        say(f"\n── {regime}, {direction}\nStep 1  choose and initialise")
-        choice = choose(splits, direction=direction, labels=count, seed=seed)
-        say(
-            str(Table(["rule of thumb", "measured", "met"], [[c.rule, c.measured, _yes(c.met)] for c in choice.checks]))
-        )
-        sets = split(choice, splits, labels=count, progress=progress)
-        say(f"Step 2  split: {sets.describe()}")
-        loss = design()
-        say("Step 3  loss: " + " + ".join(f"{weight:g} {part.name}" for weight, part in loss.parts))
-        outcome = distil(choice, sets, loss, regime=regime, progress=progress)
-        outcomes[regime] = outcome
-        say(f"Step 4  distilled in {outcome.notes['gradient steps']} gradient steps, the baseline likewise")
-    _freeze(outcomes, folder, splits, say)
+    try:
+        for regime, count in (("all labels", None), (f"{labels} labels", labels)):
+            say(f"\n── {regime}, {direction}")
+            outcome = _regime(regime, splits, direction, count, seed, progress, say)
+            _save(outcome, outcomes, folder, splits)
+            outcomes[regime] = outcome
+        _reload(outcomes, folder, progress, say)
+    except KeyboardInterrupt as stop:
+        raise _interrupted(outcomes, folder, stop) from stop
     for text in closing(outcomes):
         say("\n" + text)
     _figure(outcomes).save(folder / "figure.png")
-    (folder / "report.json").write_text(json.dumps(_plain(outcomes), indent=1) + "\n", encoding="utf-8")
+    _write_report(folder, outcomes)
     say(f"\n{folder}: frozen weights, figure.png, report.json. {time.perf_counter() - started:.0f} s in all.")
     return outcomes
+
+
+def _plain_name(name: Any) -> str:
+    """A name that is one folder below another, on every system."""
+    plain = isinstance(name, str) and name.strip(" .") and name == name.strip() and name.isprintable()
+    if not plain or set(name) & set('/\\:*?"<>|'):
+        raise fail("name", "be a plain folder name", name, "Write my-run, say; the folder lies below runs/.")
+    return str(name)
+
+
+def _regime(
+    regime: str, splits: Splits, direction: str, labels: int | None, seed: int, progress: bool,
+    say: Callable[[str], None],
+) -> Outcome:  # fmt: skip
+    """The four steps once."""
+    say("Step 1  choose and initialise")
+    choice = choose(splits, direction=direction, labels=labels, seed=seed, progress=progress)
+    say(str(Table(["rule of thumb", "measured", "met"], [[c.rule, c.measured, _yes(c.met)] for c in choice.checks])))
+    sets = split(choice, splits, labels=labels, progress=progress)
+    say(f"Step 2  split: {sets.describe()}")
+    loss = design()
+    say("Step 3  loss: " + " + ".join(f"{weight:g} {part.name}" for weight, part in loss.parts))
+    outcome = distil(choice, sets, loss, regime=regime, progress=progress)
+    say(f"Step 4  distilled in {outcome.notes['gradient steps']} gradient steps, the baseline likewise")
+    return outcome
 
 
 def _yes(value: object) -> str:
     return "yes" if value else "no"
 
 
-def _freeze(outcomes: dict[str, Outcome], folder: Path, splits: Splits, say: Callable[[str], None]) -> None:
-    """(d) Freeze, reload in a new process, predict; then a new head on the frozen blocks."""
-    paths = []
-    for regime, outcome in outcomes.items():
-        about = {"report": json.loads(outcome.reports["distilled target"].to_json())}
-        for role, model in (("target", outcome.target), ("source", outcome.choice.source)):
-            path = folder / f"{regime.replace(' ', '-')}-{role}"
-            save_frozen(model.cpu(), path, classes=splits.classes, about=about if role == "target" else None)
-        paths.append(folder / f"{regime.replace(' ', '-')}-target")
-    again = in_new_process(paths)
+def _place(folder: Path, regime: str, role: str) -> Path:
+    return folder / f"{regime.replace(' ', '-')}-{role}"
+
+
+def _save(outcome: Outcome, before: dict[str, Outcome], folder: Path, splits: Splits) -> None:
+    """(d) Freeze one regime, beside a report that says what is still missing."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "figure.png").unlink(missing_ok=True)  # an earlier run's
+    _write_report(folder, {**before, outcome.regime: outcome}, incomplete=True)
+    about = {"report": json.loads(outcome.reports["distilled target"].to_json())}
+    for role, model in (("target", outcome.target), ("source", outcome.choice.source)):
+        path = _place(folder, outcome.regime, role)
+        save_frozen(model.cpu(), path, classes=splits.classes, about=about if role == "target" else None)
+
+
+def _reload(outcomes: dict[str, Outcome], folder: Path, progress: bool, say: Callable[[str], None]) -> None:
+    """(d) Reload in a new process, predict; then a new head on the frozen blocks."""
+    paths = [_place(folder, regime, "target") for regime in outcomes]
+    with progress_bar(progress, total=1, desc="predict in a new process") as bar:
+        again = in_new_process(paths)
+        bar.update()
     for path, outcome, found in zip(paths, outcomes.values(), again, strict=True):
         same = found == logits_hash(outcome.target, outcome.sets.test)
         outcome.notes["reloaded bit for bit"] = same
@@ -397,6 +487,22 @@ def _freeze(outcomes: dict[str, Outcome], folder: Path, splits: Splits, say: Cal
         fresh = new_head(build(**outcome.target.config), outcome.sets.labelled, outcome.sets.test)  # type: ignore[arg-type]
         outcome.notes |= {"new head, frozen blocks": head, "new head, untrained blocks": fresh}
     say("Step 4d frozen, reloaded in a new process, and put under a new head")
+
+
+def _write_report(folder: Path, outcomes: dict[str, Outcome], *, incomplete: bool = False) -> None:
+    """report.json, written whole; an incomplete one says so in its first entry."""
+    mark = {"incomplete": f"the run has not come to its end; finished: {', '.join(outcomes)}"} if incomplete else {}
+    fresh = folder / ".report.json"
+    fresh.write_text(json.dumps({**mark, **_plain(outcomes)}, indent=1) + "\n", encoding="utf-8")
+    fresh.replace(folder / "report.json")
+
+
+def _interrupted(outcomes: dict[str, Outcome], folder: Path, stop: KeyboardInterrupt) -> Interrupted:
+    found = f"{' and '.join(outcomes)} finished and saved below {folder} (report.json is marked as incomplete)"
+    text = f"the pipeline was interrupted with {found if outcomes else 'no regime finished and nothing saved'}"
+    error = Interrupted(f"{text}; the same call starts anew.")
+    error.outcomes, error.run, error.part = outcomes, getattr(stop, "run", None), getattr(stop, "part", None)
+    return error
 
 
 def closing(outcomes: dict[str, Outcome]) -> list[str]:

@@ -1,6 +1,7 @@
 """The four steps, in small: every promise of the pipeline, and one whole run of the command at a tiny budget."""
 
 import json
+from pathlib import Path
 
 import pytest
 import torch
@@ -159,21 +160,166 @@ def test_a_new_head_leaves_the_frozen_blocks_alone(small, teacher, weights):
     assert same(before, weights(teacher))
 
 
-def test_the_command_refuses_bad_input_before_any_work(capsys, tmp_path):
-    assert __main__.main(["pipeline", "--labels", "501", "--name", "x"]) == 2
-    assert "n must be a multiple of 10" in capsys.readouterr().err
-    with pytest.raises(ValueError, match="direction must be one of big-to-small, small-to-big; got 'sideways'"):
-        pipeline.run(direction="sideways", root=tmp_path)
+# ---------------------------------------------------------------- what Ctrl-C leaves
+
+
+@pytest.fixture
+def made(tiny, monkeypatch):
+    """An outcome at next to no cost, and a pipeline whose regimes are such outcomes."""
+    run = kd.train(kd.build("cnn", width=4), tiny, epochs=1, progress=False)
+    loss = pipeline.design()
+
+    def outcome(regime):
+        source, target = (kd.build("cnn", width=w, seed=w) for w in (4, 8))
+        checks = [pipeline.Check("good", "0.5", True)]
+        choice = pipeline.Choice(source, target, "small-to-big", run, checks, 0)
+        sets = pipeline.Sets(tiny.train, tiny.train, tiny.train, tiny.val, tiny.test, 0)
+        distilled = kd.training.Run(target, loss, run.history, None, "epochs", 1.0, {})
+        runs = {"distilled": distilled, "fine-tuned": run, "labels only": run}
+        reports = {name: kd.evaluate(target, tiny.test, timed=False) for name in ("source", "distilled target", "target, labels only")}  # fmt: skip
+        versus = kd.evaluation.compare([target], [source], tiny.test)
+        return pipeline.Outcome(regime, choice, sets, runs, reports, versus, {"gradient steps": 3}, [("layerwise", 0.01, 1.0)])  # fmt: skip
+
+    monkeypatch.setattr(kd.data, "split", lambda *a, **k: tiny)
+    return outcome
+
+
+def stop_at(regime, made):
+    def make(name, *args):
+        if name == regime:
+            raise KeyboardInterrupt
+        return made(name)
+
+    return make
+
+
+def test_a_finished_regime_is_saved_before_the_next_begins(made, monkeypatch, tmp_path, capsys):
+    (tmp_path / "t").mkdir()
+    (tmp_path / "t" / "figure.png").write_bytes(b"an earlier run's")
+    monkeypatch.setattr(pipeline, "_regime", stop_at("50 labels", made))
+    with pytest.raises(kd.Interrupted, match=r"the pipeline was interrupted with all labels finished and saved below .*t \(report.json is marked as incomplete\); the same call starts anew") as caught:  # fmt: skip
+        pipeline.run(labels=50, root=tmp_path, name="t", progress=False)
+    folder = tmp_path / "t"
+    assert sorted(p.name for p in folder.iterdir()) == ["all-labels-source", "all-labels-target", "report.json"]
+    report = json.loads((folder / "report.json").read_text())
+    assert report["incomplete"] == "the run has not come to its end; finished: all labels"
+    (outcome,) = caught.value.outcomes.values()
+    assert list(caught.value.outcomes) == ["all labels"]
+    accuracy = outcome.reports["distilled target"].accuracy
+    assert report["all labels"]["reports"]["distilled target"]["accuracy"] == accuracy
+    model = kd.load_frozen(folder / "all-labels-target", device="cpu")
+    assert kd.evaluation.accuracy(model, outcome.sets.test) == accuracy
+    assert "Step 4d" not in capsys.readouterr().out
+
+
+def test_the_command_says_in_one_line_what_ctrl_c_left(made, monkeypatch, tmp_path, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(pipeline, "_regime", stop_at("50 labels", made))
+    assert __main__.main(["pipeline", "--labels", "50", "--name", "t"]) == 130
+    line = f"kdcourse: the pipeline was interrupted with all labels finished and saved below {Path('runs', 't')} (report.json is marked as incomplete); the same call starts anew.\n"
+    assert capsys.readouterr().err == line
+    monkeypatch.setattr(pipeline, "_regime", stop_at("all labels", made))
+    assert __main__.main(["pipeline", "--labels", "50", "--name", "u"]) == 130
+    assert "interrupted with no regime finished and nothing saved; the same" in capsys.readouterr().err
+    assert not Path("runs", "u").exists()
+
+
+def test_ctrl_c_while_reloading_keeps_the_mark_and_a_whole_run_has_none(made, monkeypatch, tmp_path):
+    def stopped(paths):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(pipeline, "_regime", lambda name, *args: made(name))
+    monkeypatch.setattr(pipeline, "in_new_process", stopped)
+    with pytest.raises(kd.Interrupted, match="all labels and 50 labels finished and saved") as caught:
+        pipeline.run(labels=50, root=tmp_path, name="t", progress=False)
+    assert list(caught.value.outcomes) == ["all labels", "50 labels"]
+    report = json.loads((tmp_path / "t" / "report.json").read_text())
+    assert list(report) == ["incomplete", "all labels", "50 labels"]
+    monkeypatch.setattr(pipeline, "in_new_process", lambda paths: ["0"] * len(paths))
+    monkeypatch.setattr(pipeline, "new_head", lambda *args: 0.5)
+    monkeypatch.setattr(pipeline, "_figure", lambda outcomes: Figure())
+    outcomes = pipeline.run(labels=50, root=tmp_path, name="t", progress=False, say=lambda text: None)
+    report = json.loads((tmp_path / "t" / "report.json").read_text())
+    assert list(report) == ["all labels", "50 labels"]
+    assert report["50 labels"]["notes"]["reloaded bit for bit"] is False
+    assert [o.notes["new head, frozen blocks"] for o in outcomes.values()] == [0.5, 0.5]
+
+
+class Figure:
+    def save(self, path):
+        path.write_bytes(b"")
+
+
+def test_an_interrupted_training_is_handed_on(made, monkeypatch, tmp_path):
+    inner = kd.Interrupted("stopped by you")
+    inner.run = object()
+
+    def make(*args):
+        raise inner
+
+    monkeypatch.setattr(pipeline, "_regime", make)
+    with pytest.raises(kd.Interrupted) as caught:
+        pipeline.run(root=tmp_path, labels=50)
+    assert caught.value.run is inner.run
+    assert caught.value.outcomes == {}
     assert not list(tmp_path.iterdir())
-    assert __main__.main(["predict", str(tmp_path)]) == 2
-    assert "path must hold model.safetensors" in capsys.readouterr().err
 
 
-def test_doctor_says_what_is_there_and_what_is_missing(capsys, monkeypatch):
-    assert __main__.main(["doctor"]) == 0
-    out = capsys.readouterr().out
-    assert "torch 2" in out
-    assert "device:" in out
-    monkeypatch.setattr(__main__, "NEEDED", ("torch", "no-such-package"))
-    assert __main__.main(["doctor"]) == 1
-    assert 'no-such-package MISSING: pip install "no-such-package"' in capsys.readouterr().out
+# ---------------------------------------------------------------- wrong arguments are named
+
+
+def without(small, **parts):
+    return kd.data.Splits(*(parts.get(name, getattr(small, name)) for name in ("train", "val", "test")))
+
+
+@pytest.mark.parametrize(("call", "error", "text"), [
+    (lambda s, c: pipeline.choose(s, direction="sideways"), ValueError, "direction must be one of big-to-small, small-to-big; got 'sideways'"),
+    (lambda s, c: pipeline.choose(s, labels=7), ValueError, r"labels must be a multiple of 10 \(the classes\) and at most 400; got 7. The nearest that fits is 10"),
+    (lambda s, c: pipeline.choose(s, labels=999), ValueError, r"labels must be a multiple of 10 \(the classes\) and at most 400; got 999. The nearest that fits is 400"),
+    (lambda s, c: pipeline.choose(s, labels=396), ValueError, "got 396. The nearest that fits is 400"),
+    (lambda s, c: pipeline.choose(s, labels="all"), ValueError, "labels must be a whole number above 0; got 'all'"),
+    (lambda s, c: pipeline.choose(s, seed=-1), ValueError, "seed must be a whole number of at least 0; got -1"),
+    (lambda s, c: pipeline.choose((s.train, s.val)), TypeError, r"splits must be what kd.split returns; got 'tuple'. Write kd.split\(kd.load\(\)\)"),
+    (lambda s, c: pipeline.choose(without(s, val=s.val.select([]))), ValueError, "splits must have validation images; got no image"),
+    (lambda s, c: pipeline.choose(without(s, train=kd.data.Part(torch.rand(20, 1, 8, 8), torch.arange(20) % 10))), ValueError, r"splits must hold images of 1 x 28 x 28, .* got \(1, 8, 8\)"),
+    (lambda s, c: pipeline.split(c, without(s, test=None)), ValueError, "splits must have test images; got no image. Use the bundle"),
+    (lambda s, c: pipeline.split(c, s, demonstration="many"), ValueError, "demonstration must be a whole number above 0; got 'many'"),
+    (lambda s, c: pipeline.split(c, s, demonstration=0), ValueError, "demonstration must be a whole number above 0; got 0"),
+    (lambda s, c: pipeline.split(c, s, labels=15), ValueError, "labels must be a multiple of 10 .* got 15. The nearest that fits is 20"),
+    (lambda s, c: pipeline.split(c.source, s), TypeError, r"choice must be a Choice of kdcourse.pipeline; got 'Blocks'. Write choose\(splits\)"),
+    (lambda s, c: pipeline.design(taylor="much"), ValueError, "taylor must be a finite number of at least 0; got 'much'"),
+    (lambda s, c: pipeline.design(temperature=0), ValueError, "temperature must be a finite number above 0; got 0"),
+    (lambda s, c: pipeline.fit(c, s, pipeline.design()), TypeError, r"sets must be a Sets of kdcourse.pipeline; got 'Splits'. Write split\(choice, splits\)"),
+    (lambda s, c: pipeline.fit(c, sets(s), pipeline.design(), baseline_lr=0), ValueError, "baseline_lr must be a finite number above 0; got 0"),
+    (lambda s, c: pipeline.fit(c, sets(s), pipeline.design(), baseline_weight_decay=-1), ValueError, "baseline_weight_decay must be a finite number of at least 0; got -1"),
+    (lambda s, c: pipeline.fit(c, sets(s), 3), TypeError, "loss must be a Loss or a callable"),
+    (lambda s, c: pipeline.distil(c, sets(s, test=None), pipeline.design()), ValueError, r"sets must have test images; got no image. Make them with split\(choice, splits\)"),
+    (lambda s, c: pipeline.shares(c), TypeError, "run must be a Run of kdcourse.pipeline; got 'Choice'"),
+    (lambda s, c: pipeline.shares(c.source_run, 3), ValueError, "epoch must be the number of one of the run's 1 epochs; got 3. Count from 0"),
+])  # fmt: skip
+def test_the_steps_name_the_argument_that_is_wrong(small, call, error, text):
+    run = kd.training.Run(None, pipeline.design(), {"loss": [1.0]}, None, "epochs", 1.0, {})
+    choice = pipeline.Choice(kd.build("cnn", width=4), kd.build("cnn", width=4), "small-to-big", run, [], 0)
+    with pytest.raises(error, match=text):
+        call(small, choice)
+
+
+def sets(small, **parts):
+    test = parts.get("test", small.test)
+    return pipeline.Sets(small.train, small.train, small.train, small.val, test, 0)
+
+
+@pytest.mark.parametrize("name", ["../../etc", "/etc", "a/b", "a\\b", "", " ", ".", "..", "C:", "a\n", "x ", None, 7])
+def test_a_name_is_a_plain_folder_name(tmp_path, name):
+    with pytest.raises(ValueError, match=r"name must be a plain folder name; got .* Write my-run, say; the folder lies below runs/"):  # fmt: skip
+        pipeline.run(root=tmp_path / "deep" / "down", name=name)
+    assert not list(tmp_path.iterdir())
+
+
+def test_progress_false_shows_no_bar_in_any_step(tiny, monkeypatch):
+    shown = []
+    for name in ("train", "distill"):
+        original = getattr(pipeline, name)
+        monkeypatch.setattr(pipeline, name, lambda *a, f=original, **k: shown.append(k.get("progress", True)) or f(*a, **k))  # fmt: skip
+    pipeline.choose(tiny, progress=False)
+    assert shown == [False, False]

@@ -1,6 +1,9 @@
 """First-order Taylor importance: equal to a slow road, on anyone's modules, and nothing left behind."""
 
 import copy
+import weakref
+from dataclasses import dataclass
+from typing import NamedTuple
 
 import pytest
 import torch
@@ -187,3 +190,304 @@ def test_torchvisions_networks(name, layers, first):
     some = next(iter(found))
     slow = kd.taylor.importance(model, data, layers=[some])
     torch.testing.assert_close(slow[some], found[some])
+
+
+# ---------------------------------------------------------------- which layers: the head, whatever stands behind it
+
+
+class Tail(nn.Module):
+    """Two linear layers and anything behind them."""
+
+    def __init__(self, tail, classes=3):
+        super().__init__()
+        self.fc1, self.fc2, self.other = nn.Linear(8, 16), nn.Linear(16, classes), nn.Linear(16, classes)
+        self.bias, self.tail = nn.Parameter(torch.zeros(classes)), tail
+        self.register_buffer("mixing", torch.eye(classes))
+
+    def forward(self, x):
+        return self.tail(self, F.relu(self.fc1(x)))
+
+
+@dataclass
+class Output:
+    logits: torch.Tensor
+    note: str = "like a transformer's output"
+
+
+class Two(NamedTuple):
+    one: torch.Tensor
+    other: torch.Tensor
+
+
+def in_place(m, h):
+    z = m.fc2(h)
+    z += m.bias
+    return z.mul_(2)
+
+
+def into_a_buffer(m, h):
+    z = torch.zeros(len(h), 3)
+    z[:, :3] = m.fc2(h)
+    return z
+
+
+TAILS = {
+    "plain": lambda m, h: m.fc2(h),
+    "log_softmax": lambda m, h: F.log_softmax(m.fc2(h), dim=1),
+    "softmax": lambda m, h: m.fc2(h).softmax(1),
+    "scaled": lambda m, h: m.fc2(h) * 1.0,
+    "bias": lambda m, h: m.fc2(h) + m.bias,
+    "in place": in_place,
+    "into a buffer": into_a_buffer,
+    "tuple": lambda m, h: (m.fc2(h), h.shape),
+    "dict": lambda m, h: {"logits": m.fc2(h), "n": 3},
+    "several heads": lambda m, h: {"class": m.fc2(h), "box": [m.other(h).sigmoid()]},
+    "named tuple": lambda m, h: Two(m.fc2(h), m.other(h)),
+    "dataclass": lambda m, h: Output(m.fc2(h).float()),
+    "sum of two heads": lambda m, h: m.fc2(h) + m.other(h).detach() * 0 + m.other(h),
+    "an unused head": lambda m, h: (m.other(h), m.fc2(h))[1],
+    "upsampled": lambda m, h: F.interpolate(m.fc2(h)[:, :, None, None], size=(2, 2), mode="bilinear"),
+}
+
+
+def first_tensor(out, labels):
+    logits = next(iter(kd._heads.tensors(out)))
+    return F.cross_entropy(logits.flatten(2).mean(2) if logits.ndim > 2 else logits, labels)
+
+
+@pytest.mark.parametrize("tail", TAILS.values(), ids=TAILS)
+def test_the_head_is_left_out_whatever_stands_behind_it(tail):
+    torch.manual_seed(0)
+    model, data = Tail(tail), (torch.rand(6, 8), torch.randint(0, 3, (6,)))
+    assert kd.taylor.gates(model, data[0]) == {"fc1": "fc1"}
+    for score in (kd.taylor.importance, kd.taylor.oracle):
+        assert list(score(model, data, loss=first_tensor)) == ["fc1"]
+    assert not any(m._forward_hooks for m in model.modules())
+
+
+def test_layers_before_a_product_that_is_no_module_have_channels_to_remove():
+    model = Tail(lambda m, h: F.linear(h, m.other.weight))
+    assert kd.taylor.gates(model, torch.rand(2, 8)) == {"fc1": "fc1"}
+    model = Tail(lambda m, h: -torch.cdist(h, m.other.weight))
+    assert kd.taylor.gates(model, torch.rand(2, 8)) == {"fc1": "fc1"}
+
+
+def test_where_the_head_cannot_be_told_it_asks_for_layers():
+    model, data = Tail(lambda m, h: m.fc2(h).softmax(1) @ m.mixing), (torch.rand(6, 8), torch.randint(0, 3, (6,)))
+    with pytest.raises(ValueError, match=r"layers must be given where the way .* cannot be followed; got None. Unclear: fc2. Name those whose channels are not the classes, among fc1, fc2"):  # fmt: skip
+        kd.taylor.importance(model, data)
+    assert list(kd.taylor.importance(model, data, layers=["fc1"])) == ["fc1"]
+    lost = Tail(lambda m, h: torch.from_numpy(m.fc2(h).detach().numpy()))
+    with pytest.raises(ValueError, match=r"layers must be given .* Unclear: fc1, fc2. Name those"):
+        kd.taylor.oracle(lost, data)
+    assert list(kd.taylor.oracle(lost, data, layers=["fc1"])) == ["fc1"]
+    with pytest.raises(ValueError, match="loss must depend on the model's layers; got no gradient"):
+        kd.taylor.importance(lost, data, layers=["fc1"])
+    with pytest.raises(ValueError, match="layers must be among fc1; got 'fc2'. The head and layers that did not run"):
+        kd.taylor.importance(Tail(TAILS["softmax"]), data, layers=["fc2"])
+
+
+def test_a_layer_that_the_loss_does_not_reach_is_named():
+    model, data = Tail(TAILS["plain"]), (torch.rand(6, 8), torch.randint(0, 3, (6,)))
+    model.tail = lambda m, h: (m.fc2(F.relu(m.fc1(torch.ones(6, 8)))), h)[::-1]
+    with pytest.raises(ValueError, match="layers must be among|model must have"):
+        kd.taylor.importance(model, data)
+    model = nn.Sequential(nn.Linear(8, 4), nn.Linear(4, 4), nn.Linear(4, 3))
+    two = {"forward": lambda m, x: (m[2](m[1](x[:, :4])), m[2](m[0](x)))}
+    with pytest.raises(
+        ValueError, match="layer 1 must take part in the loss; got no gradient. Name the others in layers="
+    ):
+        kd.taylor.importance(model, data, loss=lambda out, y: F.cross_entropy(out[1], y), **two)
+
+
+def old_gates(model, inputs):
+    """As it was before: by the identity of tensors alone."""
+    places, made = {}, {}
+
+    def watch(name):
+        def hook(module, args, output):
+            if isinstance(module, (nn.Conv2d, nn.Linear)):
+                places[name], made[id(output)] = name, (name, output)
+            elif args and id(args[0]) in made:
+                layer = made[id(args[0])][0]
+                places[layer], made[id(output)] = name, (layer, output)
+
+        return hook
+
+    kinds = (nn.Conv2d, nn.Linear, nn.BatchNorm2d, nn.BatchNorm1d)
+    handles = [m.register_forward_hook(watch(n)) for n, m in model.named_modules() if isinstance(m, kinds)]
+    with torch.no_grad():
+        result = model.eval()(inputs)
+    for handle in handles:
+        handle.remove()
+    places.pop(made.get(id(result), ("", None))[0], None)
+    return places
+
+
+def old_importance(model, places, inputs, labels):
+    modules = dict(model.named_modules())
+    values = {n: torch.ones(len(modules[n].weight), dtype=inputs.dtype, requires_grad=True) for n in places}
+    with kd.taylor.gated(model.eval(), places, values):
+        gradients = torch.autograd.grad(F.cross_entropy(model(inputs), labels), list(values.values()))
+    return {n: g.square() for n, g in zip(values, gradients, strict=True)}
+
+
+@pytest.mark.parametrize("name", ["mlp", "cnn", "deep_cnn", "mini_googlenet"])
+def test_scores_are_what_they_were(name):
+    model = kd.build(name, width=8)
+    inputs, labels = torch.rand(5, 1, 28, 28), torch.arange(5)
+    expected = old_importance(model, old_gates(model, inputs), inputs, labels)
+    found = kd.taylor.importance(model, (inputs, labels))
+    assert found.gates == old_gates(model, inputs)
+    assert list(found) == list(expected)
+    assert same(list(found.values()), list(expected.values()))
+
+
+def test_one_image_is_looked_at_unless_the_model_refuses_it(batch):
+    model, sizes = net(), []
+    model.register_forward_pre_hook(lambda m, args: sizes.append(len(args[0])))
+    assert kd.taylor.gates(model, batch[0]) == {"0": "1", "3": "3", "6": "7"}
+    assert sizes == [1]
+
+    def only_many(m, args):
+        if len(args[0]) < 16:
+            raise RuntimeError("exported for batches of 16")
+
+    model.register_forward_pre_hook(only_many)
+    assert kd.taylor.gates(model, batch[0]) == {"0": "1", "3": "3", "6": "7"}
+    assert sizes == [1, 1, 16]
+
+
+# ---------------------------------------------------------------- any data, any model
+
+
+class Shared(nn.Module):
+    """A convolution that runs twice, each time under a batch norm of its own; then grouped convolutions."""
+
+    def __init__(self, own_norms=True):
+        super().__init__()
+        self.conv, self.grouped, self.head = nn.Conv2d(2, 2, 3), nn.Conv2d(2, 4, 3, groups=2), nn.Linear(4, 3)
+        self.again = self.conv
+        self.norms = nn.ModuleList([nn.BatchNorm2d(2), nn.BatchNorm2d(2) if own_norms else nn.Identity()])
+
+    def forward(self, x):
+        x = self.norms[0](self.conv(x)).relu()
+        x = self.norms[1](self.again(x)).relu()
+        return self.head(self.grouped(x).relu().mean((2, 3))).log_softmax(1)
+
+
+@pytest.mark.parametrize("own", [True, False])
+def test_a_layer_that_runs_twice_has_its_gate_behind_each_call(own):
+    torch.manual_seed(0)
+    model, data = Shared(own).double().eval(), (torch.rand(4, 2, 12, 12, dtype=torch.float64), torch.tensor([0, 1, 2, 0]))  # fmt: skip
+    found = kd.taylor.importance(model, data, loss=F.nll_loss)
+    assert found.gates == {"conv": "norms.0 and norms.1" if own else "conv", "grouped": "grouped"}
+
+    def value(gate):
+        at = ["norms.0", "norms.1"] if own else ["conv"]
+        hooks = [model.get_submodule(n).register_forward_hook(lambda m, a, out: out * gate.view(-1, 1, 1)) for n in at]
+        loss = F.nll_loss(model(data[0]), data[1])
+        for hook in hooks:
+            hook.remove()
+        return loss
+
+    gate = torch.ones(2, dtype=torch.float64, requires_grad=True)
+    torch.testing.assert_close(found["conv"], torch.autograd.grad(value(gate), gate)[0].square())
+    removed = (value(torch.tensor([0.0, 1.0], dtype=torch.float64)) - value(gate.detach())).square()
+    torch.testing.assert_close(kd.taylor.oracle(model, data, loss=F.nll_loss)["conv"][0], removed.detach())
+
+
+def test_a_batch_norm_behind_two_layers_is_no_place_for_a_gate():
+    norm = nn.BatchNorm2d(2)
+    model = nn.Sequential(nn.Conv2d(2, 2, 3), norm, nn.Conv2d(2, 2, 3), norm, nn.Flatten(), nn.Linear(32, 3))
+    assert kd.taylor.gates(model, torch.rand(1, 2, 8, 8)) == {"0": "0", "2": "2"}
+
+
+def test_frozen_models_and_the_callers_no_grad(batch):
+    model = net()
+    expected = kd.taylor.importance(model, batch)
+    model.requires_grad_(False)
+    for context in (torch.no_grad(), torch.inference_mode(), torch.enable_grad()):
+        with context:
+            found, removed = kd.taylor.importance(model, batch), kd.taylor.oracle(model, batch, layers=["0"])
+        assert found.gates == expected.gates
+        assert same(list(found.values()), list(expected.values()))
+        assert removed["0"].shape == (4,)
+
+
+def test_compiled_and_parallel_models_are_scored_as_the_original(batch):
+    model = net()
+    expected = kd.taylor.importance(model, batch)
+    for wrapped in (torch.compile(model), nn.DataParallel(model)):
+        found = kd.taylor.importance(wrapped, batch)
+        assert found.gates == expected.gates
+        assert same(list(found.values()), list(expected.values()))
+
+
+class Stream:
+    """A stream that may be read once, and says how many of its batches are alive."""
+
+    def __init__(self, batches):
+        self.waiting, self.alive = iter(batches), []
+
+    def __iter__(self):
+        return self
+
+    def __next__(self):
+        x, y = next(self.waiting)
+        batch = {"image": x.clone(), "label": y}
+        self.alive = [r for r in self.alive if r() is not None] + [weakref.ref(batch["image"])]
+        assert len(self.alive) <= 3, "first, present and next"
+        return batch
+
+
+def test_a_stream_is_read_once_and_batch_by_batch(batch):
+    model = net()
+    parts = [(batch[0][i : i + 4], batch[1][i : i + 4]) for i in range(0, 16, 4)]
+    for score in (kd.taylor.importance, kd.taylor.oracle):
+        expected = score(model, parts)
+        found = score(model, Stream(parts), unpack=lambda b: (b["image"], b["label"]))
+        assert same(list(found.values()), list(expected.values()))
+        assert same(list(score(model, iter(parts)).values()), list(expected.values()))
+
+
+def test_forward_and_unpack_adapt_models_and_batches(batch):
+    model = net()
+    expected = kd.taylor.importance(model, batch)
+    adapted = {
+        "forward": lambda m, x: {"logits": m(x["pixels"])},
+        "loss": lambda out, y: F.cross_entropy(out["logits"], y),
+    }
+    for data in (({"pixels": batch[0]}, batch[1]), [({"pixels": batch[0]}, batch[1])]):
+        assert same(list(kd.taylor.importance(model, data, **adapted).values()), list(expected.values()))
+    one = {"image": batch[0], "label": batch[1]}
+    for data, unpack in ((one, lambda b: (b["image"], b["label"])), ((*batch, torch.rand(16)), lambda b: b[:2])):
+        assert same(list(kd.taylor.importance(model, data, unpack=unpack).values()), list(expected.values()))
+
+
+@pytest.mark.parametrize(("call", "error", "text"), [
+    (lambda m, x, y: kd.taylor.importance(m, {"image": x, "label": y}), TypeError, r"a batch of data must be a pair \(inputs, labels\); got dict of 2. Pass unpack=lambda batch"),
+    (lambda m, x, y: kd.taylor.oracle(m, [(x, y, y)]), TypeError, r"a batch of data must be a pair \(inputs, labels\); got tuple of 3"),
+    (lambda m, x, y: kd.taylor.importance(m, [(x, y)], unpack=lambda b: b[0]), TypeError, r"unpack must return a pair \(inputs, labels\); got Tensor of 16"),
+    (lambda m, x, y: kd.taylor.importance(m, iter([])), ValueError, r"data must be a batch \(inputs, labels\) or several of them; got 'list_iterator'"),
+    (lambda m, x, y: kd.taylor.importance(m, (x, y), forward=lambda m, x: (m(x), 0)), TypeError, "loss must be given where outputs are no tensor; got 'tuple'. Pass loss=lambda outputs, labels"),
+    (lambda m, x, y: kd.taylor.importance(m, (x, y), forward=lambda m, x: m(x)[:, :1]), ValueError, r"loss must be given where there are no labels or no two classes \(N x C\); got outputs of shape \(16, 1\)"),
+    (lambda m, x, y: kd.taylor.importance(m, (x, None)), ValueError, "loss must be given where there are no labels or no two classes .N x C.; got no labels"),
+    (lambda m, x, y: kd.taylor.importance(m, (x, y), loss=lambda z, y: z), TypeError, r"loss must return a scalar tensor; got \(16, 3\). Reduce it"),
+    (lambda m, x, y: kd.taylor.oracle(m, (x * float("nan"), y)), ValueError, "loss must be finite; got nan. Check the images"),
+    (lambda m, x, y: kd.taylor.importance(m, (x, y), forward=lambda m, x: m[1:](m[0](x) + (m[0](x) * 0).sqrt())), ValueError, "the gradient of layer 0 must be finite; got NaN or infinity. Check the layers behind it"),
+])  # fmt: skip
+def test_what_cannot_be_meant_is_refused_with_its_remedy(batch, call, error, text):
+    with pytest.raises(error, match=text):
+        call(net(), *batch)
+
+
+def test_the_layerwise_loss_says_what_it_wants_of_the_teacher(batch):
+    loss = kd.taylor.LayerwiseLoss(["3"], penalty=0)
+    teacher = Tail(TAILS["tuple"])
+    with pytest.raises(TypeError, match=r"the teacher's output for the loss layerwise must be N x C; got 'tuple'. Adapt it with forward="):  # fmt: skip
+        loss.prepare(net(), lambda x: teacher(x.flatten(1)[:, :8].float()), batch[0])
+    with torch.no_grad():
+        loss.prepare(net(), net(1), batch[0])
+    assert loss.projections[0].weight.dtype == torch.float64
+    assert loss.projections[0].weight.shape == (3, 4 * 36)
