@@ -69,6 +69,10 @@ class Difference:
         digits = _decimals(half)
         return f"{round(scale * self.difference, digits) + 0.0:+.{digits}f} ± {half:.{digits}f}{unit}"
 
+    def __format__(self, form: str) -> str:
+        """``f"{difference:+.1f}"``: the number alone, in its unit."""
+        return format(self.scale * self.difference, form) if form else self.text()
+
     def __str__(self) -> str:
         return self.text()
 

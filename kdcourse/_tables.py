@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from html import escape
 from typing import Any
 
+from kdcourse._measured import Measured
+
 __all__ = ["Table"]
 
 CELL = "padding:2px 10px;border-bottom:1px solid var(--jp-border-color2,#ccc);color:var(--jp-ui-font-color1,inherit)"
@@ -36,6 +38,9 @@ class Table:
             return "–"
         return f"{value:.{self.digits}g}" if isinstance(value, float) else str(value)
 
+    def _html(self, value: Any) -> str:
+        return value._repr_html_() if isinstance(value, Measured) else _unbroken(self._text(value))
+
     def __str__(self) -> str:
         lines = [self.columns, *self._cells()]
         widths = [max(len(line[i]) for line in lines) for i in range(len(self.columns))]
@@ -50,8 +55,8 @@ class Table:
     def _repr_html_(self) -> str:
         head = "".join(f'<th scope="col" style="text-align:left;{CELL}">{escape(c)}</th>' for c in self.columns)
         body = "".join(
-            "<tr>" + "".join(f'<td style="text-align:left;{CELL}">{_unbroken(c)}</td>' for c in row) + "</tr>"
-            for row in self._cells()
+            "<tr>" + "".join(f'<td style="text-align:left;{CELL}">{self._html(v)}</td>' for v in row) + "</tr>"
+            for row in self.rows
         )
         caption = f'<caption style="text-align:left;{CELL}">{escape(self.title)}</caption>' if self.title else ""
         rows = f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody>"

@@ -2,6 +2,9 @@
 
 import base64
 import io
+import json
+import string
+import textwrap
 from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
@@ -13,16 +16,18 @@ from cycler import cycler
 from matplotlib.figure import Figure
 
 from kdcourse._arguments import fail
+from kdcourse._intervals import Difference
 from kdcourse._tables import Table
 
 __all__ = [
-    "Shown", "Table", "areas", "cloud", "columns", "demonstration", "gallery", "history", "lines", "pipeline",
+    "Shown", "Table", "areas", "cloud", "columns", "demonstration", "differences", "filled", "gallery", "history", "lines", "pipeline",
     "scatter", "seeds", "show", "styled",
 ]  # fmt: skip
 
 # Okabe & Ito's palette (2008) stays distinct under the common colour blindnesses.
 COLOURS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000"]
 MARKERS = "osD^vPX"
+FINDING = "application/vnd.kdcourse.finding+json"  # the signs of a title's numbers, compared by nbval
 STYLE = {
     "figure.facecolor": "white", "axes.facecolor": "white", "savefig.facecolor": "white", "figure.dpi": 110,
     "axes.spines.top": False, "axes.spines.right": False, "axes.grid": True, "grid.color": "#e4e4e4",
@@ -32,10 +37,10 @@ STYLE = {
 
 
 class Shown:
-    """A figure with its alt text and caption; shows itself once, as HTML where HTML is read."""
+    """A figure with its title, alt text and caption; shows itself once, as HTML where HTML is read."""
 
-    def __init__(self, figure: Figure, alt: str, caption: str) -> None:
-        self.figure, self.alt, self.caption = figure, alt, caption
+    def __init__(self, figure: Figure, alt: str, caption: str, title: str = "", signs: Mapping[str, str] | None = None):
+        self.figure, self.alt, self.caption, self.title, self.signs = figure, alt, caption, title, dict(signs or {})
 
     def png(self) -> bytes:
         """The picture."""
@@ -52,21 +57,99 @@ class Shown:
         data = base64.b64encode(self.png()).decode()
         image = f'<img src="data:image/png;base64,{data}" alt="{escape(self.alt)}" style="max-width:100%">'
         html = f"<figure>{image}<figcaption>{escape(self.caption)}</figcaption></figure>"
-        return {"text/html": html, "image/png": data, "text/plain": repr(self)}
+        bundle = {"text/html": html, "image/png": data, "text/plain": repr(self)}
+        return bundle | ({FINDING: json.dumps(self.signs, sort_keys=True)} if self.signs else {})
 
     def __repr__(self) -> str:
         return f"Figure: {self.alt}"
 
 
-def show(figure: Figure, *, alt: str, caption: str = "") -> Shown:
-    """Give a figure its alt text (the finding in words, at least 40 characters) and close it for pyplot."""
-    alt = " ".join(alt.split())
+def show(
+    figure: Figure, *, alt: str = "", title: str = "", fields: Mapping[str, Any] | None = None, caption: str = ""
+) -> Shown:  # fmt: skip
+    """Give a figure its visible title and its alt text, and close it for pyplot.
+
+    Args:
+        figure: matplotlib's.
+        alt: the finding in words, at least 40 characters; with a title, what else there is to see.
+        title: one sentence that says the finding, drawn above the picture; the alt text begins with it. Fields in
+            braces are filled from ``fields``: "Taught by a large network it gains {gain:.1f} points".
+        fields: numbers or differences by name. Their signs are kept beside the picture, so that a comparison of the
+            notebook's outputs fails where one changes.
+        caption: below the picture.
+
+    Raises ValueError where the alt text is too short, a field is missing, or a difference in the title has an interval
+    that holds zero (say "no difference that we can measure" then).
+    """
+    said, signs = filled(title, fields or {})
+    alt = " ".join(f"{said} {alt}".split())
     if len(alt) < 40:
         raise fail(
             "alt", "state the finding in at least 40 characters", alt, "Say what the picture shows, with numbers."
         )
+    if said:
+        wide = int(figure.get_figwidth() * 10.5)
+        text = textwrap.fill(said, wide)
+        figure.suptitle(text, x=0.012, ha="left", fontsize=12, fontweight="bold")
     plt.close(figure)
-    return Shown(figure, alt, caption)
+    return Shown(figure, alt, caption, said, signs)
+
+
+def filled(title: str, fields: Mapping[str, Any]) -> tuple[str, dict[str, str]]:
+    """(the title with its fields, the sign of each): what a lesson's sentence says of the recorded numbers."""
+    used = [name for _, name, _, _ in string.Formatter().parse(title) if name]
+    missing = [name for name in used if name.partition(".")[0] not in fields]
+    if missing:
+        raise fail("fields", "hold every field of the title", f"no {missing[0]}", f"It has: {', '.join(fields)}.")
+    signs = {}
+    for name in dict.fromkeys(used):
+        value = fields[name.partition(".")[0]]
+        if isinstance(value, Difference) and not value.resolved and "." not in name and "no difference" not in title:
+            remedy = "Say that there is no difference that we can measure, or leave it out of the title."
+            raise fail(f"the title's field {name}", "have an interval that leaves out zero", repr(value), remedy)
+        number = value.difference if isinstance(value, Difference) else value
+        if isinstance(number, (int, float)):
+            signs[name] = "+" if number > 0 else "-" if number < 0 else "0"
+    return title.format(**fields) if used else title, signs
+
+
+def differences(
+    rows: Mapping[str, Difference], *, title: str, fields: Mapping[str, Any] | None = None, xlabel: str = "",
+    alt: str = "", caption: str = "",
+) -> Shown:  # fmt: skip
+    """Differences as dots with 95% whiskers around a zero line, each with its number at the right.
+
+    A hollow dot: the interval holds zero. With two to four seeds their values are small dots, without whiskers.
+
+    Args:
+        rows: {name: difference}, from above to below.
+        title, fields: as in ``show``; the rows are fields too, by their names where these are words.
+        xlabel: of the axis; the differences' unit by default.
+        alt: what else there is to see; the numbers by default.
+        caption: below the picture.
+    """
+    figure, axis = styled(size=(8, 0.46 * len(rows) + 1.3))
+    for at, (name, d) in enumerate(rows.items()):
+        middle = d.scale * d.difference
+        if d.low is not None and d.high is not None:
+            axis.plot([d.scale * d.low, d.scale * d.high], [at, at], color=COLOURS[0], linewidth=2)
+        else:
+            axis.plot([d.scale * v for v in d.per_seed], [at] * len(d.per_seed), ".", color=COLOURS[0], alpha=0.6)
+        face = COLOURS[0] if d.resolved else "white"
+        axis.plot([middle], [at], "o", markersize=8, color=COLOURS[0], markerfacecolor=face, markeredgewidth=1.8)
+        shown = str(d) if d.low is not None else f"{middle:+.1f}"
+        axis.annotate(shown, (1.01, at), xycoords=("axes fraction", "data"), va="center", fontsize=9)
+    axis.axvline(0, color="#555", linewidth=1.2)
+    unit = next((d.unit for d in rows.values()), "")
+    axis.set(yticks=range(len(rows)), yticklabels=list(rows), xlabel=xlabel or f"difference, {unit}".rstrip(", "))
+    axis.set_ylim(len(rows) - 0.5, -0.5)
+    axis.margins(x=0.08)
+    axis.grid(axis="y", visible=False)
+    words = alt or "; ".join(f"{name} {d}" for name, d in rows.items()) + f" {unit}, with 95% intervals."
+    named = {**{name: d for name, d in rows.items() if name.isidentifier()}, **(fields or {})}
+    return show(
+        figure, alt=words, title=title, fields=named, caption=caption or "Bars: 95% intervals. Hollow: holds zero."
+    )
 
 
 def styled(
@@ -125,7 +208,13 @@ def _history_of(values: Mapping[str, Sequence[float]], axes: Sequence[Any], name
 
 
 def demonstration(
-    rows: Mapping[str, Any], classes: Sequence[str], *, finding: str, caption: str = "One column a class."
+    rows: Mapping[str, Any],
+    classes: Sequence[str],
+    *,
+    finding: str = "",
+    title: str = "",
+    fields: Mapping[str, Any] | None = None,
+    caption: str = "One column a class.",
 ) -> Shown:
     """Rows of images side by side, one column a class.
 
@@ -133,6 +222,7 @@ def demonstration(
         rows: {title: images}, each N x H x W or N x 1 x H x W, one image a column.
         classes: the columns' names.
         finding: what the picture shows; the alt text.
+        title, fields: the visible title, as in ``show``.
         caption: below the picture.
     """
     figure, axes = styled(len(rows), len(classes), size=(len(classes) * 0.95, len(rows) * 1.12), squeeze=False)
@@ -144,11 +234,16 @@ def demonstration(
         line[0].set_ylabel(title, fontsize=8)
     for axis, name in zip(axes[0], classes, strict=True):
         axis.set_title(name, fontsize=7)
-    return show(figure, alt=finding, caption=caption)
+    return show(figure, alt=finding, title=title, fields=fields, caption=caption)
 
 
 def pipeline(
-    curves: Mapping[str, Mapping[str, Sequence[float]]], scores: Mapping[str, Mapping[str, float]], *, finding: str
+    curves: Mapping[str, Mapping[str, Sequence[float]]],
+    scores: Mapping[str, Mapping[str, float]],
+    *,
+    finding: str = "",
+    title: str = "",
+    fields: Mapping[str, Any] | None = None,
 ) -> Shown:
     """The pipeline's closing figure: validation curves of both regimes, and the test scores as bars.
 
@@ -156,6 +251,7 @@ def pipeline(
         curves: {regime: {arm: validation accuracy at each epoch}}: distilled, fine-tuned after it, labels only.
         scores: {regime: {model: test accuracy}}.
         finding: the alt text.
+        title, fields: the visible title, as in ``show``.
     """
     figure, axes = styled(2, len(curves), size=(10, 5.4), squeeze=False, height_ratios=[2, 1])
     colours = dict(zip(next(iter(scores.values())), [COLOURS[6], *COLOURS], strict=False))
@@ -177,16 +273,32 @@ def pipeline(
         axis.set(xlabel="test accuracy, %")
         axis.margins(x=0.25, y=0.3)
         axis.invert_yaxis()
-    return show(figure, alt=finding, caption="Validation while training; test accuracy read once at the end.")
+    return show(
+        figure,
+        alt=finding,
+        title=title,
+        fields=fields,
+        caption="Validation while training; test accuracy read once at the end.",
+    )
 
 
-def gallery(images: Any, titles: Sequence[str], *, finding: str, columns: int = 8, caption: str = "") -> Shown:
+def gallery(
+    images: Any,
+    titles: Sequence[str],
+    *,
+    finding: str = "",
+    title: str = "",
+    fields: Mapping[str, Any] | None = None,
+    columns: int = 8,
+    caption: str = "",
+) -> Shown:
     """Images in a grid, each under its title.
 
     Args:
         images: N x H x W or N x 1 x H x W.
         titles: one an image; may hold line breaks.
         finding: the alt text.
+        title, fields: the visible title, as in ``show``.
         columns: images a row.
         caption: below the picture.
     """
@@ -199,11 +311,11 @@ def gallery(images: Any, titles: Sequence[str], *, finding: str, columns: int = 
     for axis, image, title in zip(axes.flat, pictures, titles, strict=False):
         axis.imshow(image, vmin=0, vmax=1, cmap="gray")
         axis.set_title(title, fontsize=8)
-    return show(figure, alt=finding, caption=caption)
+    return show(figure, alt=finding, title=title, fields=fields, caption=caption)
 
 
 def seeds(
-    arms: Mapping[str, Sequence[float]], *, unit: str, finding: str, caption: str = "", zero: bool = False,
+    arms: Mapping[str, Sequence[float]], *, unit: str, finding: str = "", title: str = "", fields: Mapping[str, Any] | None = None, caption: str = "", zero: bool = False,
     digits: int = 1,
 ) -> Shown:  # fmt: skip
     """One row an arm: a dot for each seed, a bar at the mean.
@@ -212,6 +324,7 @@ def seeds(
         arms: {name: one value a seed}.
         unit: the label of the axis.
         finding: the alt text.
+        title, fields: the visible title, as in ``show``.
         caption: below the picture.
         zero: mark zero, for differences.
         digits: of the means, which stand at the right.
@@ -227,12 +340,18 @@ def seeds(
     axis.margins(x=0.1)
     axis.set_ylim(len(arms) - 0.5, -0.5)
     axis.grid(axis="y", visible=False)
-    return show(figure, alt=finding, caption=caption or "A dot a seed; the bar is their mean, written at the right.")
+    return show(
+        figure,
+        alt=finding,
+        title=title,
+        fields=fields,
+        caption=caption or "A dot a seed; the bar is their mean, written at the right.",
+    )
 
 
 def lines(
     panels: Mapping[str, Mapping[str, Sequence[float]]], *, x: Sequence[float] | None = None, xlabel: str, ylabel: str,
-    finding: str, caption: str = "", log: str = "", shared: bool = True,
+    finding: str = "", title: str = "", fields: Mapping[str, Any] | None = None, caption: str = "", log: str = "", shared: bool = True,
 ) -> Shown:  # fmt: skip
     """Curves in one or more panels side by side.
 
@@ -241,6 +360,7 @@ def lines(
         x: the places of the values; 1, 2, … by default.
         xlabel, ylabel: of the axes.
         finding: the alt text.
+        title, fields: the visible title, as in ``show``.
         caption: below the picture.
         log: the logarithmic axes: "x", "y" or "xy".
         shared: one y axis for all panels; else each has its own.
@@ -257,11 +377,11 @@ def lines(
             axis.legend(frameon=False, fontsize=8, **outside)
         if x is None:
             axis.xaxis.get_major_locator().set_params(integer=True)
-    return show(figure, alt=finding, caption=caption)
+    return show(figure, alt=finding, title=title, fields=fields, caption=caption)
 
 
 def scatter(
-    points: Mapping[str, tuple[float, float]], *, xlabel: str, ylabel: str, finding: str, caption: str = "",
+    points: Mapping[str, tuple[float, float]], *, xlabel: str, ylabel: str, finding: str = "", title: str = "", fields: Mapping[str, Any] | None = None, caption: str = "",
     left: Sequence[str] = (),
 ) -> Shown:  # fmt: skip
     """Named points over a logarithmic x axis.
@@ -270,6 +390,7 @@ def scatter(
         points: {name: (x, y)}.
         xlabel, ylabel: of the axes.
         finding: the alt text.
+        title, fields: the visible title, as in ``show``.
         caption: below the picture.
         left: names to be written left of their point, where others stand close.
     """
@@ -280,12 +401,12 @@ def scatter(
         axis.annotate(name, (x, y), place, textcoords="offset points", fontsize=8, ha=side)
     axis.set(xlabel=xlabel, ylabel=ylabel, xscale="log")
     axis.margins(x=0.2, y=0.15)
-    return show(figure, alt=finding, caption=caption)
+    return show(figure, alt=finding, title=title, fields=fields, caption=caption)
 
 
 def cloud(
     panels: Mapping[str, Mapping[str, tuple[Sequence[float], Sequence[float]]]], *, xlabel: str, ylabel: str,
-    finding: str, caption: str = "",
+    finding: str = "", title: str = "", fields: Mapping[str, Any] | None = None, caption: str = "",
 ) -> Shown:  # fmt: skip
     """Many points, coloured and shaped by group, over a logarithmic y axis (a zero has no place there).
 
@@ -294,6 +415,7 @@ def cloud(
         xlabel, ylabel: of the axes; ylabel stands at the first panel. A panel whose x values span more than a factor
             of 30 has a logarithmic x axis.
         finding: the alt text.
+        title, fields: the visible title, as in ``show``.
         caption: below the picture.
     """
     figure, axes = styled(1, len(panels), size=(10, 3.4), squeeze=False, sharey=True)
@@ -305,7 +427,7 @@ def cloud(
         axis.set(title=title, xlabel=xlabel, xscale="log" if wide else "linear", yscale="log")
     axes[0, 0].set_ylabel(ylabel)
     axes[0, -1].legend(frameon=False, fontsize=8)
-    return show(figure, alt=finding, caption=caption)
+    return show(figure, alt=finding, title=title, fields=fields, caption=caption)
 
 
 def _short(value: float, digits: int = 3) -> str:
@@ -314,7 +436,7 @@ def _short(value: float, digits: int = 3) -> str:
 
 
 def columns(
-    panels: Mapping[str, Mapping[str, float]], *, ylabel: str, finding: str, caption: str = "", log: bool = False,
+    panels: Mapping[str, Mapping[str, float]], *, ylabel: str, finding: str = "", title: str = "", fields: Mapping[str, Any] | None = None, caption: str = "", log: bool = False,
     form: str = "", shared: bool = True,
 ) -> Shown:  # fmt: skip
     """Columns in one or more panels side by side, each with its number on top.
@@ -323,6 +445,7 @@ def columns(
         panels: {title: {name: value}}.
         ylabel: of the first panel.
         finding: the alt text.
+        title, fields: the visible title, as in ``show``.
         caption: below the picture.
         log: a logarithmic y axis, one for each panel; else all panels share theirs.
         form: how the numbers are written, as for str.format; three digits by default.
@@ -339,10 +462,17 @@ def columns(
         axis.margins(y=0.15)
         axis.grid(axis="x", visible=False)
     axes[0, 0].set_ylabel(ylabel)
-    return show(figure, alt=finding, caption=caption)
+    return show(figure, alt=finding, title=title, fields=fields, caption=caption)
 
 
-def areas(sizes: Mapping[str, float], *, finding: str, caption: str = "") -> Shown:
+def areas(
+    sizes: Mapping[str, float],
+    *,
+    finding: str = "",
+    title: str = "",
+    fields: Mapping[str, Any] | None = None,
+    caption: str = "",
+) -> Shown:
     """Squares whose areas are in proportion, side by side on one ground."""
     figure, axis = styled(size=(6, 2.8))
     left = 0.0
@@ -353,4 +483,4 @@ def areas(sizes: Mapping[str, float], *, finding: str, caption: str = "") -> Sho
         left += 1.35 * side + 0.2 * max(sizes.values()) ** 0.5
     axis.set(xlim=(-0.05 * left, left), ylim=(0, 1.02 * max(sizes.values()) ** 0.5), aspect="equal")
     axis.axis("off")
-    return show(figure, alt=finding, caption=caption)
+    return show(figure, alt=finding, title=title, fields=fields, caption=caption)

@@ -150,7 +150,7 @@ def test_the_images_are_bundled_ones_and_the_answers_the_shipped_teachers():
     assert FILE.stat().st_size < 40_000
     bundled = {i.tobytes(): int(label) for i, label in zip((255 * train.images[:, 0]).round().to(torch.uint8).numpy(), train.labels, strict=True)}  # fmt: skip
     images = {name.removeprefix("image:"): v for name, v in held.items() if name.startswith("image:")}
-    assert len(images) == 12 and _drawing.CLASSES == kd.data.FASHION
+    assert len(images) == 12 and _drawing.CLASSES == kd.data.loading.FASHION
     with torch.no_grad():
         for name, image in images.items():
             label = bundled[image.tobytes()]  # a KeyError: not one of the set

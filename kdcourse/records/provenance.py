@@ -352,44 +352,45 @@ def _held(name: str, value: Any) -> str:
 def _add(digest: Any, name: str, value: Any) -> None:
     if _is_constant(value):
         digest.update(_text(value).encode())
-    elif isinstance(value, Tensor):
-        digest.update(
-            f"{value.dtype}{tuple(value.shape)}".encode() + value.detach().cpu().contiguous().numpy().tobytes()
-        )
-    elif isinstance(value, np.ndarray):
-        digest.update(f"{value.dtype}{value.shape}".encode() + np.ascontiguousarray(value).tobytes())
-    elif isinstance(value, np.generic):
-        digest.update(repr(value.item()).encode())
-    elif isinstance(value, Part):
-        for one in (value.images, value.labels, value.indices, value.soft):
-            _add(digest, name, one)
-    elif isinstance(value, Splits):
-        for one in (value.train, value.val, value.test):
-            _add(digest, name, one)
-    elif isinstance(value, ImageData):
-        _add(digest, name, value.train)
-        _add(digest, name, value.test)
-    elif isinstance(value, nn.Module):
-        digest.update(repr(value).encode())
-        for key, tensor in value.state_dict().items():
-            digest.update(key.encode())
-            _add(digest, name, tensor)
-    elif isinstance(value, Mapping):
-        for key in sorted(value, key=repr):
-            digest.update(repr(key).encode())
-            _add(digest, name, value[key])
-    elif isinstance(value, (list, tuple, set, frozenset)):
-        for item in sorted(value, key=repr) if isinstance(value, (set, frozenset)) else value:
-            _add(digest, name, item)
-    elif isinstance(value, types.FunctionType):
+        return
+    if isinstance(value, (Tensor, np.ndarray, np.generic)):
+        digest.update(_numbers(value))
+        return
+    if isinstance(value, types.FunctionType):
         digest.update(bare(inspect.cleandoc("\n" + inspect.getsource(value))).encode())
     elif hasattr(value, "digest") and hasattr(value, "rows"):  # another record
         digest.update(value.digest.encode())
     elif isinstance(value, (Path, range, slice)):
         digest.update(repr(value).encode())
     else:
-        raise fail(f"the global {name}", "be of a kind that can be hashed", type(value).__name__,
-                   "Make it inside the function, or from plain data, tensors, parts or models.", TypeError)  # fmt: skip
+        for item in _items(name, value):
+            _add(digest, name, item)
+
+
+def _numbers(value: Any) -> bytes:
+    """Kind, shape and bytes of a tensor, an array or a NumPy number."""
+    array = value.detach().cpu().contiguous().numpy() if isinstance(value, Tensor) else np.ascontiguousarray(value)
+    return f"{array.dtype}{array.shape}".encode() + array.tobytes()
+
+
+def _items(name: str, value: Any) -> list[Any]:
+    """What an object holds, in an order of its own."""
+    if isinstance(value, Part):
+        return [value.images, value.labels, value.indices, value.soft]
+    if isinstance(value, Splits):
+        return [value.train, value.val, value.test]
+    if isinstance(value, ImageData):
+        return [value.train, value.test]
+    if isinstance(value, nn.Module):
+        return [repr(value), *(item for pair in value.state_dict().items() for item in pair)]
+    if isinstance(value, Mapping):
+        return [item for key in sorted(value, key=repr) for item in (repr(key), value[key])]
+    if isinstance(value, (list, tuple)):
+        return list(value)
+    if isinstance(value, (set, frozenset)):
+        return sorted(value, key=repr)
+    raise fail(f"the global {name}", "be of a kind that can be hashed", type(value).__name__,
+               "Make it inside the function, or from plain data, tensors, parts or models.", TypeError)  # fmt: skip
 
 
 # ---------------------------------------------------------------- all of it
