@@ -12,6 +12,7 @@ from kdcourse.data import load, split
 from kdcourse.evaluation import evaluate, predict
 from kdcourse.export import load_frozen, load_teacher, save_frozen
 from kdcourse.models import build
+from kdcourse.repeats import over_seeds
 from kdcourse.synthesis import synthesise
 from kdcourse.training import distill, train
 
@@ -25,9 +26,8 @@ except PackageNotFoundError:  # a source tree that was never installed
 
 __all__ = [
     "Interrupted", "build", "checks", "data", "diagrams", "distill", "evaluate", "evaluation", "export", "load",
-    "load_frozen", "load_teacher", "losses", "measured", "models", "pipeline", "plots", "predict", "profile",
-    "records", "save_frozen",
-    "split", "synthesis", "synthesise", "taylor", "train", "training", "widgets",
+    "load_frozen", "load_teacher", "losses", "measured", "models", "over_seeds", "pipeline", "plots", "predict",
+    "profile", "records", "save_frozen", "split", "synthesis", "synthesise", "taylor", "train", "training", "widgets",
 ]  # fmt: skip
 
 

@@ -330,18 +330,13 @@ def parameter_count_or_none(model: nn.Module) -> int | None:
 
 def _packed(model: nn.Module) -> list[Tensor]:
     """Weights that torch's quantised modules keep packed, where ``parameters`` does not see them."""
-    found: list[Tensor] = []
-    for module in model.modules():
-        for name in ("_weight_bias", "_packed_params"):
-            part: Any = getattr(module, name, None)
-            values: Any = part() if callable(part) and name == "_weight_bias" else part
-            if name == "_packed_params" and hasattr(values, "unpack"):
-                values = values.unpack()
-            fresh = [v.detach() for v in _tensors(values) if isinstance(v, Tensor)]
-            if fresh:
-                found += fresh
-                break
-    return found
+    packing = [m for m in model.modules() if callable(getattr(m, "_weight_bias", None))]
+    inner = [m for m in packing if not any(child in packing for child in m.children())]
+    return [v.detach() for module in inner for v in _tensors(_unpacked(module))]
+
+
+def _unpacked(module: Any) -> Any:
+    return module._weight_bias()
 
 
 def _nothing(model: nn.Module) -> int | None:

@@ -23,6 +23,7 @@ from kdcourse._answers import predict
 from kdcourse._arguments import fail, one_of, positive
 from kdcourse._feeds import TensorFeed, progress_bar
 from kdcourse._interrupts import Interrupted
+from kdcourse._profile import profile
 from kdcourse._tables import Table
 from kdcourse.data import Part, Splits
 from kdcourse.evaluation import Difference, Report, accuracy, compare, evaluate
@@ -126,15 +127,26 @@ def choose(
     source, target = (build("cnn", width=w, seed=seed + i) for i, w in enumerate(widths))
     rows = kd_data.tile(known, len(splits.train))  # few labels: as many steps as with all
     common: dict[str, Any] = {"val": splits.val, "augment": "flip-shift", "seed": seed, "progress": progress}
-    run = train(source, rows, epochs=SOURCE_EPOCHS, lr=lr, weight_decay=weight_decay, **common)
+    common |= _where()
+    run = train(source, rows, epochs=_long(SOURCE_EPOCHS), lr=lr, weight_decay=weight_decay, **common)
     checks = [
         _good(source, known, splits.val, seed, progress),
         _simple(source, target),
         _same_distribution(known, splits),
     ]
     if not checks[2].met:
-        train(source, rows, epochs=REFINE_EPOCHS, lr=5e-4, **common)
+        train(source, rows, epochs=_long(REFINE_EPOCHS), lr=5e-4, **common)
     return Choice(source, target, direction, run, checks, seed)
+
+
+def _where() -> dict[str, Any]:
+    """Device and precision of the profile that is on."""
+    return {"device": profile().device, "precision": profile().precision}
+
+
+def _long(epochs: int) -> int:
+    """So many epochs in the quick profile, more in the full one."""
+    return epochs * profile().epochs
 
 
 def _check_splits(splits: Any, *, test: bool = False) -> None:
@@ -279,7 +291,7 @@ def fit(
     for name, value in (("baseline_lr", baseline_lr), ("baseline_weight_decay", baseline_weight_decay)):
         if value is not None:
             positive(name, value, zero=name != "baseline_lr")
-    common: dict[str, Any] = {"val": sets.val, "seed": choice.seed, "progress": progress}
+    common: dict[str, Any] = {"val": sets.val, "seed": choice.seed, "progress": progress, **_where()}
     notes = _refine(choice, sets, common)
     mixed = kd_data.join(sets.train, kd_data.unlabelled(sets.demonstration))
     learner, alone = (build(**choice.target.config) for _ in range(2))  # type: ignore[arg-type]
@@ -287,7 +299,7 @@ def fit(
         model.load_state_dict(choice.target.state_dict())
     common["augment"] = "flip-shift"
     ours = common | {"weight_decay": weight_decay}
-    distilled = distill(choice.source, learner, mixed, loss=loss, epochs=DISTIL_EPOCHS, lr=lr, **ours)
+    distilled = distill(choice.source, learner, mixed, loss=loss, epochs=_long(DISTIL_EPOCHS), lr=lr, **ours)
     tuned = _fine_tune(learner, sets, len(mixed), notes, ours)
     length = len(tuned.history["loss"])
     theirs = common | {"weight_decay": baseline_weight_decay}
@@ -295,7 +307,7 @@ def fit(
     notes["target on validation"] = accuracy(learner, sets.val)
     notes["labels only on validation"] = accuracy(alone, sets.val)
     notes["fine-tuning stopped by"] = tuned.stopped_by
-    notes["gradient steps"] = -(-len(mixed) // 128) * (DISTIL_EPOCHS + length)
+    notes["gradient steps"] = -(-len(mixed) // 128) * (_long(DISTIL_EPOCHS) + length)
     return {"distilled": distilled, "fine-tuned": tuned, "labels only": baseline}, notes
 
 
@@ -307,7 +319,7 @@ def _check_kind(argument: str, value: Any, kind: type, remedy: str) -> None:
 def _refine(choice: Choice, sets: Sets, common: dict[str, Any]) -> dict[str, Any]:
     """(a) The source, refined on its own generated images; kept only if validation does not fall."""
     before, weights = accuracy(choice.source, sets.val), _copy(choice.source)
-    train(choice.source, sets.demonstration, epochs=REFINE_EPOCHS, lr=2e-4, **common)
+    train(choice.source, sets.demonstration, epochs=_long(REFINE_EPOCHS), lr=2e-4, **common)
     after = accuracy(choice.source, sets.val)
     if after < before:
         choice.source.load_state_dict(weights)
@@ -318,7 +330,7 @@ def _fine_tune(learner: nn.Module, sets: Sets, size: int, notes: dict[str, Any],
     """(b) On the labels until validation is flat; the better of before and after is kept, by validation."""
     before, weights = accuracy(learner, sets.val), _copy(learner)
     rows = kd_data.tile(sets.labelled, size)
-    run = train(learner, rows, epochs=TUNE_EPOCHS, lr=TUNE_LR, patience=PATIENCE, min_epochs=3, **common)
+    run = train(learner, rows, epochs=_long(TUNE_EPOCHS), lr=TUNE_LR, patience=PATIENCE, min_epochs=3, **common)
     after = accuracy(learner, sets.val)
     if after < before:
         learner.load_state_dict(weights)
@@ -329,9 +341,9 @@ def _fine_tune(learner: nn.Module, sets: Sets, size: int, notes: dict[str, Any],
 def _baseline(alone: nn.Module, sets: Sets, size: int, tuned: int, lr: float | None, common: dict[str, Any]) -> Run:
     """Labels alone, on the distilled arm's very schedule: both phases, the second as long as that arm's was."""
     rows = kd_data.tile(sets.labelled, size)
-    run = train(alone, rows, epochs=DISTIL_EPOCHS, lr=lr, **common)
+    run = train(alone, rows, epochs=_long(DISTIL_EPOCHS), lr=lr, **common)
     before, weights = accuracy(alone, sets.val), _copy(alone)
-    steps = TUNE_EPOCHS * -(-size // 128)
+    steps = _long(TUNE_EPOCHS) * -(-size // 128)
     second = train(alone, rows, epochs=tuned, lr=TUNE_LR, schedule=lambda o, _: CosineAnnealingLR(o, steps), **common)
     if accuracy(alone, sets.val) < before:
         alone.load_state_dict(weights)
@@ -407,7 +419,7 @@ def run(
     positive("labels", labels, whole=True)
     positive("seed", seed, whole=True, zero=True)
     started, folder = time.perf_counter(), Path(root) / _plain_name(name)
-    splits = kd_data.split(kd_data.load("fashion-mnist"), val=0.2, seed=seed)
+    splits = kd_data.split(kd_data.load("fashion-mnist", full=profile().full), val=0.2, seed=seed)
     _with_labels(splits.train, labels, seed)
     for regime in ("all", str(labels)):  # refuse what could not be saved before anything is trained
         for role in ("source", "target"):
@@ -480,8 +492,10 @@ def _reload(outcomes: dict[str, Outcome], folder: Path, progress: bool, say: Cal
     with progress_bar(progress, total=1, desc="predict in a new process") as bar:
         again = in_new_process(paths)
         bar.update()
+    bundled = kd_data.load().test
+    assert bundled is not None  # the new process reads it too
     for path, outcome, found in zip(paths, outcomes.values(), again, strict=True):
-        same = found == logits_hash(outcome.target, outcome.sets.test)
+        same = found == logits_hash(outcome.target, bundled)
         outcome.notes["reloaded bit for bit"] = same
         head = new_head(load_frozen(path, device="cpu"), outcome.sets.labelled, outcome.sets.test)
         fresh = new_head(build(**outcome.target.config), outcome.sets.labelled, outcome.sets.test)  # type: ignore[arg-type]

@@ -20,8 +20,8 @@ from kdcourse._intervals import Difference
 from kdcourse._tables import Table
 
 __all__ = [
-    "Shown", "Table", "areas", "cloud", "columns", "demonstration", "differences", "filled", "gallery", "history", "lines", "pipeline",
-    "scatter", "seeds", "show", "styled",
+    "Shown", "Table", "areas", "cloud", "columns", "demonstration", "differences", "filled", "gallery", "history",
+    "lines", "pipeline", "scatter", "seeds", "show", "styled",
 ]  # fmt: skip
 
 # Okabe & Ito's palette (2008) stays distinct under the common colour blindnesses.
@@ -66,7 +66,7 @@ class Shown:
 
 def show(
     figure: Figure, *, alt: str = "", title: str = "", fields: Mapping[str, Any] | None = None, caption: str = ""
-) -> Shown:  # fmt: skip
+) -> Shown:
     """Give a figure its visible title and its alt text, and close it for pyplot.
 
     Args:
@@ -129,7 +129,7 @@ def differences(
         caption: below the picture.
     """
     figure, axis = styled(size=(8, 0.46 * len(rows) + 1.3))
-    for at, (name, d) in enumerate(rows.items()):
+    for at, d in enumerate(rows.values()):
         middle = d.scale * d.difference
         if d.low is not None and d.high is not None:
             axis.plot([d.scale * d.low, d.scale * d.high], [at, at], color=COLOURS[0], linewidth=2)
@@ -315,9 +315,16 @@ def gallery(
 
 
 def seeds(
-    arms: Mapping[str, Sequence[float]], *, unit: str, finding: str = "", title: str = "", fields: Mapping[str, Any] | None = None, caption: str = "", zero: bool = False,
+    arms: Mapping[str, Sequence[float]],
+    *,
+    unit: str,
+    finding: str = "",
+    title: str = "",
+    fields: Mapping[str, Any] | None = None,
+    caption: str = "",
+    zero: bool = False,
     digits: int = 1,
-) -> Shown:  # fmt: skip
+) -> Shown:
     """One row an arm: a dot for each seed, a bar at the mean.
 
     Args:
@@ -350,9 +357,18 @@ def seeds(
 
 
 def lines(
-    panels: Mapping[str, Mapping[str, Sequence[float]]], *, x: Sequence[float] | None = None, xlabel: str, ylabel: str,
-    finding: str = "", title: str = "", fields: Mapping[str, Any] | None = None, caption: str = "", log: str = "", shared: bool = True,
-) -> Shown:  # fmt: skip
+    panels: Mapping[str, Mapping[str, Sequence[float]]],
+    *,
+    x: Sequence[float] | None = None,
+    xlabel: str,
+    ylabel: str,
+    finding: str = "",
+    title: str = "",
+    fields: Mapping[str, Any] | None = None,
+    caption: str = "",
+    log: str = "",
+    shared: bool = True,
+) -> Shown:
     """Curves in one or more panels side by side.
 
     Args:
@@ -381,9 +397,16 @@ def lines(
 
 
 def scatter(
-    points: Mapping[str, tuple[float, float]], *, xlabel: str, ylabel: str, finding: str = "", title: str = "", fields: Mapping[str, Any] | None = None, caption: str = "",
+    points: Mapping[str, tuple[float, float]],
+    *,
+    xlabel: str,
+    ylabel: str,
+    finding: str = "",
+    title: str = "",
+    fields: Mapping[str, Any] | None = None,
+    caption: str = "",
     left: Sequence[str] = (),
-) -> Shown:  # fmt: skip
+) -> Shown:
     """Named points over a logarithmic x axis.
 
     Args:
@@ -405,9 +428,15 @@ def scatter(
 
 
 def cloud(
-    panels: Mapping[str, Mapping[str, tuple[Sequence[float], Sequence[float]]]], *, xlabel: str, ylabel: str,
-    finding: str = "", title: str = "", fields: Mapping[str, Any] | None = None, caption: str = "",
-) -> Shown:  # fmt: skip
+    panels: Mapping[str, Mapping[str, tuple[Sequence[float], Sequence[float]]]],
+    *,
+    xlabel: str,
+    ylabel: str,
+    finding: str = "",
+    title: str = "",
+    fields: Mapping[str, Any] | None = None,
+    caption: str = "",
+) -> Shown:
     """Many points, coloured and shaped by group, over a logarithmic y axis (a zero has no place there).
 
     Args:
@@ -436,9 +465,17 @@ def _short(value: float, digits: int = 3) -> str:
 
 
 def columns(
-    panels: Mapping[str, Mapping[str, float]], *, ylabel: str, finding: str = "", title: str = "", fields: Mapping[str, Any] | None = None, caption: str = "", log: bool = False,
-    form: str = "", shared: bool = True,
-) -> Shown:  # fmt: skip
+    panels: Mapping[str, Mapping[str, float]],
+    *,
+    ylabel: str,
+    finding: str = "",
+    title: str = "",
+    fields: Mapping[str, Any] | None = None,
+    caption: str = "",
+    log: bool = False,
+    form: str = "",
+    shared: bool = True,
+) -> Shown:
     """Columns in one or more panels side by side, each with its number on top.
 
     Args:

@@ -232,7 +232,11 @@ def _invert(
 ) -> Tensor:
     """One inversion of a whole batch."""
     norm_weight, variation_weight, square_weight = options["weights"]
-    images = (0.5 + 0.2 * torch.randn(len(labels), *shape, device=labels.device)).clamp(0, 1).requires_grad_()
+    images = (
+        (0.5 + 0.2 * torch.randn(len(labels), *shape, device=labels.device, dtype=torch.float32))
+        .clamp(0, 1)
+        .requires_grad_()
+    )
     optimizer = torch.optim.Adam([images], lr=options["lr"])
     with _listening(norms) as heard:
         for step in range(options["steps"]):
