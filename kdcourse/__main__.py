@@ -11,7 +11,7 @@ from typing import Any
 
 from kdcourse._arguments import fail
 
-NEEDED = ("torch", "torchvision", "numpy", "scipy", "scikit-learn", "torchmetrics", "safetensors", "matplotlib",
+NEEDED = ("torch", "torchvision", "numpy", "scipy", "scikit-learn", "safetensors", "matplotlib",
           "tqdm", "platformdirs", "filelock", "ipywidgets", "jupyterlab")  # fmt: skip
 
 

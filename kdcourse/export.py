@@ -270,9 +270,9 @@ def read_config(path: str | os.PathLike[str]) -> dict[str, Any]:
 
 
 def _check_names(own: Mapping[str, Any], weights: Mapping[str, Any]) -> None:
-    wrong = [f"missing {name}" for name in weights if name not in own]
+    wrong = [f"missing {name}" for name in sorted(weights) if name not in own]
     wrong += [f"unexpected {name}" for name in own if name not in weights]
-    for name in own.keys() & weights.keys():
+    for name in [name for name in own if name in weights]:
         mine, theirs = own[name], weights[name]
         if not isinstance(mine, Tensor) or not isinstance(theirs, Tensor):
             wrong += [] if isinstance(mine, Tensor) == isinstance(theirs, Tensor) else [f"{name} is of another kind"]

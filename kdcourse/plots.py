@@ -226,12 +226,12 @@ def demonstration(
         caption: below the picture.
     """
     figure, axes = styled(len(rows), len(classes), size=(len(classes) * 0.95, len(rows) * 1.12), squeeze=False)
-    for line, (title, images) in zip(axes, rows.items(), strict=True):
+    for line, (heading, images) in zip(axes, rows.items(), strict=True):
         for axis, image in zip(line, np.asarray(images).reshape(len(classes), *np.shape(images)[-2:]), strict=True):
             axis.imshow(image, vmin=0, vmax=1, cmap="gray")
             axis.set(xticks=[], yticks=[])
             axis.spines[:].set_visible(False)
-        line[0].set_ylabel(title, fontsize=8)
+        line[0].set_ylabel(heading, fontsize=8)
     for axis, name in zip(axes[0], classes, strict=True):
         axis.set_title(name, fontsize=7)
     return show(figure, alt=finding, title=title, fields=fields, caption=caption)
@@ -308,9 +308,9 @@ def gallery(
     for axis in axes.flat:
         axis.axis("off")
     pictures = np.asarray(images).reshape(len(titles), *np.shape(images)[-2:])
-    for axis, image, title in zip(axes.flat, pictures, titles, strict=False):
+    for axis, image, heading in zip(axes.flat, pictures, titles, strict=False):
         axis.imshow(image, vmin=0, vmax=1, cmap="gray")
-        axis.set_title(title, fontsize=8)
+        axis.set_title(heading, fontsize=8)
     return show(figure, alt=finding, title=title, fields=fields, caption=caption)
 
 
@@ -384,10 +384,10 @@ def lines(
     width = 5.2 * len(panels) if len(panels) > 1 else 7
     figure, axes = styled(1, len(panels), size=(width, 3.3), squeeze=False, sharey=shared)
     alike = len({tuple(curves) for curves in panels.values()}) == 1  # then one legend is enough
-    for axis, (title, curves) in zip(axes[0], panels.items(), strict=True):
+    for axis, (heading, curves) in zip(axes[0], panels.items(), strict=True):
         for name, values in curves.items():
             axis.plot(range(1, len(values) + 1) if x is None else x, values, marker=".", label=name)
-        axis.set(title=title, xlabel=xlabel, ylabel=ylabel, **{f"{name}scale": "log" for name in log})
+        axis.set(title=heading, xlabel=xlabel, ylabel=ylabel, **{f"{name}scale": "log" for name in log})
         if axis is axes[0, -1] or not alike:
             outside = {"bbox_to_anchor": (1.02, 1), "loc": "upper left"} if len(curves) > 5 else {}
             axis.legend(frameon=False, fontsize=8, **outside)
@@ -448,12 +448,12 @@ def cloud(
         caption: below the picture.
     """
     figure, axes = styled(1, len(panels), size=(10, 3.4), squeeze=False, sharey=True)
-    for axis, (title, groups) in zip(axes[0], panels.items(), strict=True):
+    for axis, (heading, groups) in zip(axes[0], panels.items(), strict=True):
         for marker, (name, (x, y)) in zip(MARKERS, groups.items(), strict=False):
             axis.plot(x, y, marker, ms=4, alpha=0.7, label=name)
         values = [v for x, _ in groups.values() for v in x if v > 0]
         wide = bool(values) and max(values) > 30 * min(values)
-        axis.set(title=title, xlabel=xlabel, xscale="log" if wide else "linear", yscale="log")
+        axis.set(title=heading, xlabel=xlabel, xscale="log" if wide else "linear", yscale="log")
     axes[0, 0].set_ylabel(ylabel)
     axes[0, -1].legend(frameon=False, fontsize=8)
     return show(figure, alt=finding, title=title, fields=fields, caption=caption)
@@ -489,12 +489,12 @@ def columns(
         shared: one y axis for all panels, unless it is logarithmic; else each has its own.
     """
     figure, axes = styled(1, len(panels), size=(10, 3.1), squeeze=False, sharey=shared and not log)
-    for axis, (title, values) in zip(axes[0], panels.items(), strict=True):
+    for axis, (heading, values) in zip(axes[0], panels.items(), strict=True):
         few = len(values) < 5
         drawn = axis.bar(list(values), list(values.values()), color=COLOURS[: len(values)] if few else COLOURS[0])
         axis.bar_label(drawn, fmt=form or (_short if few else lambda v: _short(v, 2)), fontsize=8 if few else 6)
         axis.set_axisbelow(True)
-        axis.set(title=title, yscale="log" if log else "linear")
+        axis.set(title=heading, yscale="log" if log else "linear")
         axis.tick_params(axis="x", labelsize=8, rotation=0 if few else 60)
         axis.margins(y=0.15)
         axis.grid(axis="x", visible=False)

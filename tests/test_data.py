@@ -166,7 +166,7 @@ def test_digits_come_with_scikit_learn():
     (lambda: kd.split("fashion"), "data must be a loaded set, a Part, or a pair"),
     (lambda: kd.split((torch.zeros(9, 1), torch.zeros(9)), val=1.0), "val must be a fraction below 1 or a number of examples; got 1.0"),
     (lambda: kd.split((torch.zeros(9, 1), torch.zeros(9)), val=9), "fit into 9 examples"),
-    (lambda: kd.split((torch.zeros(4, 1), torch.tensor([0, 0, 0, 1])), val=0.5), "cannot be stratified"),
+    (lambda: kd.split((torch.zeros(4, 1), torch.tensor([0, 0, 0, 1])), val=0.5), "must leave enough of every class to stratify"),
 ])  # fmt: skip
 def test_errors_name_argument_rule_value_and_remedy(call, text):
     with pytest.raises((ValueError, TypeError), match=text):

@@ -484,12 +484,19 @@ def clean(text):
 
 
 def test_sanitising_blanks_trained_numbers_and_nothing_else():
-    assert len(sanitisers()) == 5
+    assert len(sanitisers()) == 7
     assert clean("distilled ≈ 84.91 %") == clean("distilled ≈ 83 %")
     assert clean('<img src="data:a" alt="b"><figcaption>c</figcaption>') == clean(
         '<img src="data:x" alt="y"><figcaption>z</figcaption>'
     )
     assert clean("Figure: 1") == clean("Figure: 2")
+    one, other = kd.measured(0.5), kd.measured(0.7)
+    assert clean(str(one)) == clean(str(other))
+    assert clean(one._repr_html_()) == clean(other._repr_html_()) != clean("<span>0.5</span>")
+    tables = [kd.measured(kd.plots.Table(["a"], [[v], ["x"]])) for v in (0.1, 0.123456)]
+    assert clean(str(tables[0])) == clean(str(tables[1]))
+    assert clean(tables[0]._repr_html_()) == clean(tables[1]._repr_html_())
+    assert clean('{"own": "+"}') != clean('{"own": "-"}')
     assert clean("0.6931") != clean("0.6932")
     assert clean("(288170, 11202)") != clean("(288170, 11203)")
 

@@ -29,13 +29,13 @@ FOLDERS = ("notebooks", "exercises", "solutions")
 NUMBER = r"(?:\d\d|[A-Z])"
 Lesson = dict[str, Any]
 SETUP = """\
-# Set-up, safe to run twice: installs kdcourse and only what is missing, never torch, numpy or IPython.
+# @title Set-up, safe to run twice: installs kdcourse and only what is missing, never torch, numpy or IPython.
 import importlib.util
 import subprocess
 import sys
 
-needed = {name: name for name in ("safetensors", "torchmetrics", "platformdirs", "filelock", "tqdm")}
-needed |= {"kdcourse": "git+ADDRESS", "lightning_utilities": "lightning-utilities"}
+needed = {name: name for name in ("safetensors", "platformdirs", "filelock", "tqdm")}
+needed |= {"kdcourse": "git+ADDRESS"}
 missing = [needed[name] for name in sorted(needed) if importlib.util.find_spec(name) is None]
 if missing:
     install = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps"]
@@ -264,6 +264,13 @@ def pictures(notebooks: dict[Path, str]) -> dict[Path, bytes]:
     return found
 
 
+def fold(metadata: dict[str, Any]) -> None:
+    """Fold the code of a set-up cell and of an evidence's harness, in JupyterLab and in Colab."""
+    if {"setup", "harness"} & set(metadata.get("tags", [])):
+        metadata["jupyter"] = {**metadata.get("jupyter", {}), "source_hidden": True}
+        metadata["cellView"] = "form"
+
+
 def framed(text: str, lessons: list[Lesson], at: int) -> str:
     """A notebook's JSON with its frame, and 00's map, up to date."""
     notebook = json.loads(text)
@@ -285,6 +292,8 @@ def framed(text: str, lessons: list[Lesson], at: int) -> str:
     for cell in (c for c in cells if c["cell_type"] == "markdown"):
         cell["source"] = texts.pop(0).splitlines(keepends=True)
     setup["source"] = SETUP.replace("ADDRESS", address()).strip().splitlines(keepends=True)
+    for cell in cells:
+        fold(cell["metadata"])
     notebook["metadata"].pop("widgets", None)  # the state of progress bars and controls
     return json.dumps(notebook, indent=1, ensure_ascii=False) + "\n"
 

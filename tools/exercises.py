@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import nbformat
-from course import SETUP, Lesson, address, colab, course, file, map_of
+from course import SETUP, Lesson, address, colab, course, file, fold, map_of
 from nbgrader.preprocessors import (
     CheckCellMetadata,
     ClearHiddenTests,
@@ -78,6 +78,7 @@ def filled(cell: Any, lesson: Lesson, lessons: list[Lesson]) -> None:
         if role == "check":
             cell.source = CHECK.format(id=name, name=find(name).reference.__name__)
         if role == "setup":
+            fold(cell.metadata)
             cell.source = SETUP.replace("ADDRESS", address()).strip()
     if cell.cell_type == "markdown" and "\n\n# " in cell.source and "[map]" in cell.source:
         cell.source = frame(lesson, lessons) + "\n\n" + cell.source.partition("\n\n")[2]

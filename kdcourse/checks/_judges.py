@@ -130,7 +130,19 @@ def _compare_tensors(expected: Tensor, got: Tensor, where: str, rtol: float) -> 
     count = f"{int(wrong.sum())} of {wrong.numel()} values differ, first at {list(at)}"
     nan = int(value.isnan().sum())
     more = f"; {nan} are NaN" if nan else ""
-    return Verdict(False, f"{where}{count}: {_number(got_one)} where {_number(wanted_one)} is expected{more}")
+    said = f"{where}{count}: {_number(got_one)} where {_number(wanted_one)} is expected{more}"
+    return Verdict(False, said, _half(target, value, got.dtype))
+
+
+def _half(target: Tensor, value: Tensor, dtype: torch.dtype) -> str:
+    """The hint for values that are right up to the rounding of half precision."""
+    if dtype not in (torch.float16, torch.bfloat16):
+        return ""
+    digits = 2 * torch.finfo(dtype).eps
+    if not torch.isclose(value, target, rtol=digits, atol=digits * float(target.abs().max()), equal_nan=True).all():
+        return ""
+    name = str(dtype).removeprefix("torch.")
+    return f"The values are right up to the rounding of {name}. Keep float32: leave the conversion to {name} out."
 
 
 def _compare_lists(expected: Sequence[Any], got: Any, where: str, rtol: float) -> Verdict:

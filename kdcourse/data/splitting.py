@@ -85,9 +85,8 @@ def _cut(labels: Any, positions: Tensor, size: int, seed: int, *, leftover: bool
     try:
         kept, out = train_test_split(positions.numpy(), test_size=size, random_state=int(seed), stratify=classes)
     except ValueError as error:
-        raise ValueError(
-            f"val, test or train cannot be stratified: {error} Use larger parts or fewer classes."
-        ) from error
+        raise fail("val, test and train", "leave enough of every class to stratify", str(error),
+                   "Use larger parts or fewer classes.") from error  # fmt: skip
     return torch.from_numpy(np.sort(kept)), torch.from_numpy(np.sort(out))
 
 

@@ -126,7 +126,10 @@ def class_weights(argument: str, weight: Any) -> Tensor | None:
     """One finite weight of at least 0 a class, as a tensor."""
     if weight is None:
         return None
-    found = torch.as_tensor(weight, dtype=torch.float32).detach().clone()
+    try:
+        found = torch.as_tensor(weight, dtype=torch.float32).detach().clone()
+    except (TypeError, ValueError) as error:
+        raise fail(argument, "be a row of numbers", weight, "Give one a class: [1.0, 2.0, 0.5].", TypeError) from error
     if found.ndim != 1 or not bool((found.isfinite() & (found >= 0)).all()) or not bool(found.any()):
         raise fail(argument, "be a row of finite weights of at least 0", weight, "Give one a class.")
     return found

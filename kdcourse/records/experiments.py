@@ -84,6 +84,7 @@ def experiment(
             that).
     """
     path, wanted = results(name), [{**s, "seed": int(seed)} for s in settings for seed in seeds]
+    provenance.check_function(function)
     for setting in wanted:
         json.dumps(setting)  # a setting is plain data
     now, names = mode(), _methods(settings) if method is None else list(method)

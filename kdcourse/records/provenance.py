@@ -281,11 +281,16 @@ def notebook(function: Callable[..., Any], name: str = "function") -> dict[str, 
     Raises TypeError for a global object that cannot be hashed.
     """
     found: dict[str, str] = {}
+    _follow(check_function(function, name), found)
+    return found
+
+
+def check_function(function: Callable[..., Any], name: str = "function") -> types.FunctionType:
+    """The plain function behind its decorators; refused where there is none."""
     plain = inspect.unwrap(function)
     if isinstance(function, functools.partial) or not isinstance(plain, types.FunctionType):
         raise fail(name, "be a plain function", type(function).__name__, "Define it with def.", TypeError)
-    _follow(plain, found)
-    return found
+    return plain
 
 
 def _follow(function: types.FunctionType, found: dict[str, str]) -> None:

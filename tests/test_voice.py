@@ -1,0 +1,102 @@
+"""voice.md's figures, measured on every lesson; a lesson fails them only once course.toml gives it ``form = 2``."""
+
+import json
+import re
+
+import pytest
+
+from .conftest import ROOT
+from .test_project import COURSE
+
+LIMITS = {"cells": 30, "code cells": 12, "words": 1500, "lines of code": 120, "≈ in what people read": 0, "columns": 4}
+LEAST = {"concept diagrams": 1, "typeset formulas": 1}
+WITHOUT_FORMULA = {"start_here", "why_distil"}  # their ideas are told in words and pictures
+
+
+def measures(notebook):
+    """What voice.md counts, of a notebook's JSON."""
+    cells = notebook["cells"]
+    code = [c for c in cells if c["cell_type"] == "code" and "".join(c["source"]).strip()]
+    own = [c for c in code if not {"setup", "harness"} & set(c["metadata"].get("tags", []))]
+    prose = "\n".join("".join(c["source"]) for c in cells if c["cell_type"] == "markdown")
+    lines = [line for c in own for line in "".join(c["source"]).splitlines()]
+    html = " ".join("".join(o.get("data", {}).get("text/html", "")) for c in own for o in c.get("outputs", []))
+    read = re.sub(r'alt="[^"]*"', "", html) + prose
+    heads = [len(re.findall(r"<th[ >]", head)) for head in re.findall(r"<thead.*?</thead>", html, re.DOTALL)]
+    return {
+        "cells": len(cells),
+        "code cells": len(own),
+        "words": len(re.sub(r"<[^>]*>", "", prose).split()),
+        "lines of code": sum(bool(line.strip()) and not line.strip().startswith("#") for line in lines),
+        "≈ in what people read": read.count("≈"),
+        "columns": max(heads, default=0),
+        "typeset formulas": len(re.findall(r"\$\$.+?\$\$", prose, re.DOTALL)),
+        "concept diagrams": sum("diagrams." in line for line in lines),
+        "figures without a title": sum(
+            not re.search(r'class="measured"|title=|diagrams\.', "".join(c["source"]))
+            for c in own
+            if any("image/png" in o.get("data", {}) for o in c.get("outputs", []))
+        ),
+    }
+
+
+def faults(slug, found):
+    """Where a lesson is beyond voice.md's figures."""
+    far = [f"{found[name]} {name} (at most {most})" for name, most in LIMITS.items() if found[name] > most]
+    few = [n for n in LEAST if found[n] < LEAST[n] and not (n == "typeset formulas" and slug in WITHOUT_FORMULA)]
+    far += [f"{found[name]} {name} (at least {LEAST[name]})" for name in few]
+    return far + (
+        [f"{found['figures without a title']} figures without a title"] if found["figures without a title"] else []
+    )
+
+
+def notebook(lesson):
+    (path,) = (ROOT / "notebooks").glob(f"*_{lesson['slug']}.ipynb")
+    return json.loads(path.read_text())
+
+
+def test_the_figures_of_all_lessons(capsys):
+    rows = {lesson["slug"]: measures(notebook(lesson)) for lesson in COURSE}
+    names = list(next(iter(rows.values())))
+    with capsys.disabled():
+        print("\n| lesson | " + " | ".join(names) + " |")
+        for slug, found in rows.items():
+            print(f"| {slug} | " + " | ".join(str(found[name]) for name in names) + " |")
+    assert set(LIMITS) | set(LEAST) < set(names)
+
+
+@pytest.mark.parametrize(
+    "lesson", [lesson for lesson in COURSE if lesson["form"] == 2], ids=lambda lesson: lesson["slug"]
+)
+def test_a_lesson_of_the_second_form_keeps_to_them(lesson):
+    assert faults(lesson["slug"], measures(notebook(lesson))) == []
+
+
+def cell(kind, source, outputs=(), tags=()):
+    return {"cell_type": kind, "source": [source], "outputs": list(outputs), "metadata": {"tags": list(tags)}}
+
+
+def table(columns):
+    head = "".join(f"<th>{i}</th>" for i in range(columns))
+    return {
+        "data": {"text/html": [f"<table><thead><tr>{head}</tr></thead><tbody><tr><td>≈ 3</td></tr></tbody></table>"]}
+    }
+
+
+def test_each_figure_is_counted_and_can_fail():
+    good = {"cells": [cell("markdown", "# A title\n\n$$a = b$$"), cell("code", "x = 1\n" * 300, tags=["setup"]),
+                      cell("code", "kd.diagrams.leak()")]}  # fmt: skip
+    assert faults("x", measures(good)) == []
+    long = {"cells": [*good["cells"], *[cell("markdown", "word " * 100)] * 15, *[cell("code", "y = 2\n" * 10)] * 13]}
+    texts = " ".join(faults("x", measures(long)))
+    for name in ("cells", "code cells", "words", "lines of code"):
+        assert f" {name} (at most" in texts, name
+    wide = {"cells": [*good["cells"], cell("code", "t", [table(5)])]}
+    assert faults("x", measures(wide)) == ["1 ≈ in what people read (at most 0)", "5 columns (at most 4)"]
+    bare = {
+        "cells": [cell("markdown", "# A"), cell("code", "f()", [{"data": {"image/png": "", "text/html": "<img>"}}])]
+    }
+    assert faults("x", measures(bare)) == [
+        "0 concept diagrams (at least 1)", "0 typeset formulas (at least 1)", "1 figures without a title"]  # fmt: skip
+    assert faults("start_here", measures(bare))[0] == "0 concept diagrams (at least 1)"
+    assert len(faults("start_here", measures(bare))) == 2
