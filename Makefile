@@ -39,7 +39,7 @@ experiments: setup ## rebuild every recorded result from nothing; ONLY=slug: of 
 lint: setup      ## ruff, mypy, import layers, size limits
 	@$(PY) -m ruff check . && $(PY) -m ruff format --check . && $(PY) -m mypy && .venv/bin/lint-imports && $(PY) tools/sizes.py
 bench: setup     ## speed beside what a user would pick instead
-	@$(PY) tests/bench/training.py && $(PY) tests/bench/importance.py
+	@$(QUIET) $(PY) tests/bench/training.py && $(QUIET) $(PY) tests/bench/importance.py
 course: setup    ## number the lessons as course.toml says; links, README's table and the map follow
 	@$(PY) tools/course.py
 teacher: setup   ## train the shipped teacher again: make teacher FASHION=folder

@@ -229,6 +229,7 @@ def test_a_lesson_reads_as_much_as_it_computes(path):
     assert lines[len(lines) // 2] <= 15
 
 
+@pytest.mark.records
 @pytest.mark.parametrize("slug", EVIDENCE)
 def test_no_recorded_experiment_is_stale(slug):
     done = subprocess.run([sys.executable, "tools/experiments.py", "--check", slug], cwd=ROOT, capture_output=True, text=True, check=False)  # fmt: skip

@@ -3,7 +3,9 @@
     python tools/mutants.py [NAME ...]
 
 A mutant is (name, file, text, replacement, test file most likely to notice). That file runs first; if it passes, all
-fast tests run. A mutant that survives them fails the command, as does a text that is not found exactly once.
+fast tests run. Changes that make recorded rows untrue (tests/changes.py) must be noticed by the check of the records;
+all other mutants by tests, as every change of the package makes records stale. A mutant that survives fails the
+command, as does a text that is not found exactly once.
 """
 
 import os
@@ -17,6 +19,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 ROOT = Path(__file__).parent.parent
+sys.path.insert(0, str(ROOT))
+
+from tests.changes import CHANGES, Change, apply  # noqa: E402
 
 
 class Mutant(NamedTuple):
@@ -34,32 +39,22 @@ MUTANTS = [
     Mutant("roles swapped in the KL", "losses/soft_targets.py", "(log_teacher.exp() * (log_teacher - log_student))", "(log_student.exp() * (log_student - log_teacher))", "losses"),
     Mutant("mean for batchmean", "losses/soft_targets.py", "(log_teacher - log_student)).sum(dim=1)", "(log_teacher - log_student)).mean(dim=1)", "losses"),
     Mutant("temperature on one side only", "losses/soft_targets.py", "F.log_softmax(student_logits / temperature, dim=1)", "F.log_softmax(student_logits, dim=1)", "losses"),
-    Mutant("unlabelled images counted in the mean", "losses/cross_entropy.py", "per_image.sum() / (labels != NO_LABEL).sum().clamp(min=1)", "per_image.mean()", "losses"),
     Mutant("weights forgotten in a sum", "losses/base.py", "weighted.append(weight * value)", "weighted.append(value)", "losses"),
     Mutant("a second term of the same name overwrites the first", "losses/base.py", "named[_free_name(name, {*RESERVED, *named})] = value", "named[name] = value", "losses"),
     Mutant("a term may hide the total", "losses/base.py", "{*RESERVED, *named}", "{*named}", "errors"),
-    Mutant("float labels taken for classes", "losses/cross_entropy.py", "if labels.is_floating_point():", "if False:", "errors"),
     Mutant("half precision kept", "losses/_checks.py", "return values.float() if", "return values if", "losses"),
     Mutant("the half left out of the Taylor term", "taylor.py", "[0.5 * (project", "[1.0 * (project", "losses"),
     Mutant("the Taylor term reads the layer's own output", "taylor.py", 'self.layers if own_output else', 'self.layers if True else', "losses"),
     Mutant("a zero penalty gives the head a gradient", "taylor.py", "if penalty > 0:", "if penalty >= 0:", "losses"),
-    Mutant("teacher left in train mode", "models.py", "yield model.eval()", "yield model", "training"),
-    Mutant("buffers of the teacher not restored", "models.py", "value.copy_(buffers[name])", "pass", "models"),
     Mutant("a hook not removed", "models.py", "            handle.remove()", "            pass", "models"),
     Mutant("a change in place not noticed", "models.py", "if value._version != version:", "if False:", "models"),
-    Mutant("the seed of a model ignored", "models.py", "torch.manual_seed(seed)", "torch.seed()", "models"),
     Mutant("the normalisation left out", "models.py", "return (x - self.mean) / self.std", "return x * 1.0", "models"),
-    Mutant("validation taken from the training images", "data/splitting.py", "_part(source.train, val_at,", "_part(source.train, train_at[: len(val_at)],", "data"),
     Mutant("validation taken from test", "training.py", "val = data.val if val is None and len(data.val) else val", "val = data.test", "training"),
     Mutant("splits not stratified", "data/splitting.py", "stratify=classes", "stratify=None", "data"),
-    Mutant("the seed of a split ignored", "data/splitting.py", "random_state=seed, stratify", "random_state=0, stratify", "data"),
     Mutant("random states not given back", "data/batching.py", "random.setstate(states[0])", "pass", "training"),
     Mutant("a damaged bundle accepted", "data/loading.py", "if found != digest:", "if False:", "data"),
     Mutant("any pickle accepted", "data/loading.py", "raise pickle.UnpicklingError(", "print(", "data"),
     Mutant("images flipped but never shifted", "data/batching.py", "+ right[:, None]", "+ pixels", "data"),
-    Mutant("cache used under augmentation", "_feeds.py", "if feed.augment is not None:", "if False:", "training"),
-    Mutant("cache without regard to its limit", "_feeds.py", "if size > limit_mb * MB:", "if False:", "training"),
-    Mutant("teacher's gradients recorded", "_feeds.py", "with torch.no_grad(), autocast(self.device, self.precision):", "with autocast(self.device, self.precision):", "training"),
     Mutant("best weights not restored", "training.py", "            self.state.restore()\n", "            pass\n", "training"),
     Mutant("the last weights kept as the best", "training.py", "if metric is None or metric > state.best_metric:", "if True:", "training"),
     Mutant("plateau rule ignores its minimum", "training.py", " or state.epoch < self.s.min_epochs:", ":", "training"),
@@ -69,15 +64,11 @@ MUTANTS = [
     Mutant("every epoch in the same order", "training.py", "seed_all(epoch_seed(s.seed, state.epoch))", "seed_all(epoch_seed(s.seed, 0))", "training"),
     Mutant("the caller's loss object changed", "training.py", "copy.deepcopy(loss).to(self.device)", "loss.to(self.device)", "training"),
     Mutant("a rising metric lowers the learning rate", "training.py", 'if self.s.schedule.mode == "min" else', "if True else", "errors"),
-    Mutant("no rehearsal before the teacher answers", "training.py", "            self._rehearse(student, loss, first)\n", "            pass\n", "errors"),
     Mutant("a loader without any label trains on nothing", "training.py", "        if not known:", "        if False:", "errors"),
-    Mutant("validation judged by its first batch", "_feeds.py", "        if scan:", "        if False:", "errors"),
     Mutant("no guard against NaN", "training.py", "if not math.isfinite(value) or value > EXPLODED * max(1.0, state.first_loss):", "if False:", "training"),
     Mutant("gradients not clipped", "training.py", "if self.s.clip is not None:", "if False:", "training"),
     Mutant("weight decay on projections", "_settings.py", '{"params": projections, "weight_decay": 0.0}', '{"params": projections, "weight_decay": 0.1}', "training"),
-    Mutant("agreement measured against the labels", "evaluation.py", "(outputs.argmax(dim=1) == theirs.argmax(dim=1))", "(outputs.argmax(dim=1) == outputs.argmax(dim=1))", "evaluation"),
     Mutant("the KL of the report reversed", "evaluation.py", "(log_theirs.exp() * (log_theirs - log_ours))", "(log_ours.exp() * (log_ours - log_theirs))", "evaluation"),
-    Mutant("comparison not paired", "evaluation.py", "right[: len(ours)] - right[len(ours) :]", "right[: len(ours)] - right[len(ours) :].mean()", "evaluation"),
     Mutant("a damaged weights file accepted", "export.py", 'if found != config["sha256"]:', "if False:", "export"),
     Mutant("an old folder lost where the new one fails", "export.py", "            old.rename(folder)\n", "            pass\n", "export"),
     Mutant("a folder with other contents replaced", "export.py", "        if others:", "        if False:", "export"),
@@ -98,17 +89,6 @@ MUTANTS = [
     Mutant("the baseline starts from other weights", "pipeline.py", "        model.load_state_dict(choice.target.state_dict())", "        model.load_state_dict(choice.target.state_dict()) if model is learner else model.apply(lambda m: m.reset_parameters() if hasattr(m, 'reset_parameters') else None)", "pipeline"),
     Mutant("the baseline trained for fewer steps", "pipeline.py", "train(alone, rows, epochs=tuned,", "train(alone, rows, epochs=2 * tuned,", "pipeline"),
     Mutant("the worse of two kept", "pipeline.py", "    if after < before:\n        choice.source", "    if False:\n        choice.source", "pipeline"),
-    Mutant("a stale record is read", "records.py", 'if saved["source"] != source:', "if False:", "records"),
-    Mutant("any live row will do", "records.py", "assert difference <= allowed, f", "assert True, f", "records"),
-    Mutant("a paired difference has the other sign", "records.py", "[float(a) - float(b) for a, b", "[float(b) - float(a) for a, b", "records"),
-    Mutant("an interval over images without redrawing", "evaluation.py", "rng.multinomial(n, counts / n, size=100) @ distinct / n", "np.full(100, (counts @ distinct) / n)", "evaluation"),
-    Mutant("an interval over images of ours alone", "records.py", "np.mean([a - b for a, b", "np.mean([a for a, b", "records"),
-    Mutant("resolved by one interval of two", "records.py", "min(low for low, _ in self._intervals())", "self.interval[0]", "records"),
-    Mutant("the worst setting is chosen", "records.py", "**setting) > self.mean(", "**setting) < self.mean(", "records"),
-    Mutant("seeds are paired as they lie", "records.py", 'sorted(self.where(**setting), key=lambda row: row["seed"])', "self.where(**setting)", "records"),
-    Mutant("another experiment's rows are resumed", "records.py", "if lines and lines[0] == source else []", "if lines else []", "records"),
-    Mutant("helpers of an experiment are not followed", "records.py", "                _follow(value, seen)", "                pass", "records"),
-    Mutant("a check writes and forgives", "records.py", 'if _mode() == "check":', "if False:", "records"),
     Mutant("an image is its own near copy", "data/comparing.py", "if skip is not None:", "if False:", "data"),
     Mutant("brightness counts in near copies", "data/comparing.py", "small - small.mean(dim=1, keepdim=True)", "small", "data"),
     Mutant("near copies from the wrong side", "data/comparing.py", "(distances <= threshold)", "(distances >= threshold)", "data"),
@@ -132,7 +112,6 @@ MUTANTS = [
     Mutant("two entries that become one lose tries", "checks/_renamed.py", 'int(one.get("tries", 0)) + int(other.get("tries", 0))', 'int(last.get("tries", 0))', "checks"),
     Mutant("an old id is looked up in the first table only", "checks/_renamed.py", "    for table in RENAMED[since:]:", "    for table in RENAMED[since : since + 1]:", "checks"),
     Mutant("lessons in the order of their slugs", "_course.py", "sorted(found, key=label)", 'sorted(found, key=lambda lesson: str(lesson["slug"]))', "checks"),
-    Mutant("a record named like a ruling's file", "records.py", "(?<!_claims)", "", "records"),
     Mutant("progress written without a lock", "checks/_progress.py", 'with FileLock(f"{file}.lock", timeout=PATIENCE):', "if True:", "checks"),
     Mutant("the gate stands before batch norm", "_heads.py", "                    self._ends[layer][call] = name\n", "", "taylor"),
     Mutant("the classes have gates", "taylor.py", "if layer in trace.found - trace.heads}", "if layer in trace.found}", "taylor"),
@@ -151,13 +130,83 @@ MUTANTS = [
     Mutant("T squared on both settings of the control", "widgets.py", '(temperature**2 if factor == "times T²" else 1)', "temperature**2", "widgets"),
     Mutant("the highest scores are pruned first", "widgets.py", "mask[everything.argsort()[:", "mask[everything.argsort(descending=True)[:", "widgets"),
     Mutant("a ranking moves nothing", "widgets.py", "values = kept(rankings[ranking], share)", "values = kept(next(iter(rankings.values())), share)", "widgets"),
+    Mutant('unlabelled images counted in the mean', 'losses/cross_entropy.py', 'return total / known.sum().clamp(min=1)', 'return total / len(labels)', 'losses'),
+    Mutant('class weights do not weigh the mean', 'losses/cross_entropy.py', 'return total / torch.where(counted > 0, counted, 1.0)', 'return total / known.sum().clamp(min=1)', 'kinds'),
+    Mutant('fractions taken for classes', 'losses/cross_entropy.py', 'if bool((labels != labels.round()).any()):', 'if False:', 'bad_inputs'),
+    Mutant('a softmax over one logit', 'losses/_checks.py', 'if logits.ndim != 2 or logits.shape[1] < 2:', 'if logits.ndim != 2:', 'kinds'),
+    Mutant('masked classes give NaN', 'losses/soft_targets.py', 'torch.where(masked, low, theirs)', 'theirs', 'kinds'),
+    Mutant('teacher left in train mode', 'models.py', '        yield asked(model)', '        yield model', 'training'),
+    Mutant('buffers of the teacher not restored', 'models.py', '            buffer.copy_(old)', '            pass', 'models'),
+    Mutant('new buffers are left behind', 'models.py', '        del module._buffers[name]', '        pass', 'kinds'),
+    Mutant('the seed of a model ignored', 'data/batching.py', '        torch.manual_seed(int(seed))\n        yield', '        yield', 'models'),
+    Mutant('validation taken from the training images', 'data/splitting.py', '"val": (source.train, val_at)', '"val": (source.train, train_at[: len(val_at)])', 'data'),
+    Mutant('the seed of a split ignored', 'data/splitting.py', 'random_state=int(seed), stratify', 'random_state=0, stratify', 'data'),
+    Mutant('cache used under augmentation', '_answers.py', 'if feed.augment is not None:', 'if False:', 'training'),
+    Mutant('cache without regard to its limit', '_answers.py', 'if size > limit_mb * MB:', 'if False:', 'training'),
+    Mutant("teacher's gradients recorded", '_answers.py', 'with torch.no_grad(), autocast(self.device, self.precision):\n            logits, features', 'with autocast(self.device, self.precision):\n            logits, features', 'training'),
+    Mutant('a changed teacher answers from the cache', '_answers.py', 'if self._cached and self._versions() != self._known:', 'if False:', 'kinds'),
+    Mutant('no rehearsal before the teacher answers', 'training.py', '        rehearse(student, teacher, loss, self)\n', '        loss.prepare(student, teacher, self.feed.sample().inputs)\n', 'errors'),
+    Mutant('no rehearsal in train mode', '_fitting.py', '        loop.train_mode(student)\n', '        pass\n', 'kinds'),
+    Mutant('validation judged by its first batch', '_feeds.py', 'if scan and not labelled(first.labels):', 'if False:', 'errors'),
+    Mutant('agreement measured against the labels', '_scores.py', 'outputs.argmax(dim=1) == theirs.argmax(dim=1)', 'outputs.argmax(dim=1) == outputs.argmax(dim=1)', 'evaluation'),
+    Mutant('comparison not paired', 'evaluation.py', 'by_images(table[:n] - table[n:], **shown)', 'by_images(table[:n] - table[n:].mean(), **shown)', 'evaluation'),
+    Mutant('one logit judged by argmax', '_targets.py', '    if bits and not squared:\n        return "binary"', '    if False:\n        return "binary"', 'kinds'),
+    Mutant('one logit selected by accuracy', '_fitting.py', 'if read.val_kind in ("binary", "multilabel") or', 'if', 'kinds'),
+    Mutant('labels outside the classes are forgiven', '_targets.py', '    if bool(wrong.any()):', '    if False:', 'kinds'),
+    Mutant('pixels of 255 are accepted', '_answers.py', 'if not -SLACK <= low <= high <= 1 + SLACK:', 'if False:', 'kinds'),
+    Mutant('one-hot labels are a regression', '_targets.py', '        return "soft"\n', '        return "regression"\n', 'kinds'),
+    Mutant('pixels are counted, not images', '_scores.py', 'known.sum(dim=1).clamp(min=1))[known.any(dim=1)]', 'known.sum(dim=1).clamp(min=1)).repeat(2)', 'kinds'),
+    Mutant('a last batch of one stays alone', '_feeds.py', '    if other.size != 1 or one.size < 2:', '    if True:', 'kinds'),
+    Mutant('history weighed by the longest text', '_feeds.py', 'return _count(self.labels) or _count(self.inputs)', 'return _count(self.inputs)', 'kinds'),
+    Mutant('streams are scheduled by batch', '_settings.py', '(s.epochs, "epochs") if steps is None', '(s.epochs, "batches") if steps is None', 'kinds'),
+    Mutant('a one-cycle is stepped by epoch', '_settings.py', '    if own is not None and own == batches != epochs:\n        return "batches"', '    if False:\n        return "batches"', 'kinds'),
+    Mutant('threads share their draws', 'data/batching.py', '    with _DRAWING, torch.random.fork_rng():\n        states', '    with torch.random.fork_rng():\n        states', 'kinds'),
+    Mutant('a feature without gradient is imitated', '_fitting.py', '    if dead:', '    if False:', 'kinds'),
+    Mutant('batch norm at rest is woken', 'training.py', 'if module in self.resting or (own', 'if (own', 'kinds'),
+    Mutant('Ctrl-C loses the run', 'training.py', '        error.run = self._result("interrupted")', '        pass', 'kinds'),
+    Mutant('a divergence is read too late', 'training.py', '        self._watch()\n        if not steps:', '        if not steps:', 'reads'),
+    Mutant('recorded logits are those of the whole part', '_feeds.py', 'yield Batch(inputs, take(self.labels, at), at, take(self.part.soft, at))', 'yield Batch(inputs, take(self.labels, at), at, None if self.part.soft is None else self.part.soft[: len(at)])', 'kinds'),
+    Mutant('a stale record is read', 'records/experiments.py', '    if changed:\n        shown', '    if False:\n        shown', 'records'),
+    Mutant('settings may change under a record', 'records/experiments.py', 'found.append("settings or seeds")', 'pass', 'records'),
+    Mutant('any live row will do', 'records/experiments.py', '    assert not text, f"{one', '    assert True, f"{one', 'records'),
+    Mutant('a live row is compared loosely everywhere', 'records/experiments.py', '    exact, names = provenance.same_kind(made), _methods(one.settings)', '    exact, names = False, _methods(one.settings)', 'records'),
+    Mutant('a moved number is read', 'records/store.py', 'if "made" in saved and saved.get("digest") != record.digest:', 'if False:', 'records'),
+    Mutant('a mean may contradict its bits', 'records/store.py', '            if abs(mean - row[name]) > 1e-6:', '            if False:', 'records'),
+    Mutant('a change of a package function is not seen', 'records/provenance.py', 'found |= {name} if name else set()', 'pass', 'records'),
+    Mutant('a constant is not seen', 'records/provenance.py', '    found |= {f"constant:{c}": _constant(c) for name in names for c in _code(name)[1]}\n', '', 'records'),
+    Mutant('a row of several threads', 'records/experiments.py', '    torch.set_num_threads(1)\n', '    pass\n', 'records'),
+    Mutant('a renewal runs nothing', 'records/experiments.py', '        if text:\n            print(f"{record.name}: {_key(row, names)} {text}', '        if False:\n            print(f"{record.name}: {_key(row, names)} {text}', 'records'),
+    Mutant('a paired difference has the other sign', 'records/store.py', '[float(a) - float(b) for a, b', '[float(b) - float(a) for a, b', 'records'),
+    Mutant('answers by image are not paired', 'records/store.py', 'np.stack([a - b for a, b', 'np.stack([a for a, b', 'records'),
+    Mutant('the worst setting is chosen', 'records/store.py', '**setting) > self.mean(', '**setting) < self.mean(', 'records'),
+    Mutant('seeds are paired as they lie', 'records/store.py', 'sorted(self.where(**setting), key=lambda row: int(row["seed"]))', 'self.where(**setting)', 'records'),
+    Mutant("another source's rows are resumed", 'records/experiments.py', 'if lines and lines[0] == signature else []', 'if lines else []', 'records'),
+    Mutant('helpers of an experiment are not followed', 'records/provenance.py', '        if inner.__module__ == module:\n            _follow(inner, found)', '        if False:\n            _follow(inner, found)', 'records'),
+    Mutant('a check writes and forgives', 'records/claims.py', 'if mode() == "check":', 'if False:', 'records'),
+    Mutant("a record named like a ruling's file", 'records/store.py', '(?<!_claims)', '', 'records'),
+    Mutant('the interval forgets the images', '_intervals.py', 'total = parts[0] + parts[1] - parts[2]', 'total = parts[0] - parts[2] + parts[2]', 'intervals'),
+    Mutant('the interval counts the rest twice', '_intervals.py', 'total = parts[0] + parts[1] - parts[2]', 'total = parts[0] + parts[1]', 'intervals'),
+    Mutant('two seeds have an interval', '_intervals.py', 'FEWEST = 5', 'FEWEST = 2', 'intervals'),
+    Mutant('a title may lean on nothing', 'plots.py', 'if isinstance(value, Difference) and not value.resolved and', 'if False and', 'plots'),
+    Mutant('a sign is not kept', 'plots.py', 'signs[name] = "+" if number > 0', 'signs[name] = "+" if number', 'plots'),
 ]  # fmt: skip
 
 
 def fast_tests(tree: Path, *paths: str) -> bool:
     """Whether the fast tests pass in this tree."""
     environment = os.environ | {"PYTHONPATH": str(tree), "OMP_NUM_THREADS": "1", "TQDM_DISABLE": "1", "PYTHONDONTWRITEBYTECODE": "1"}  # fmt: skip
-    command = [sys.executable, "-m", "pytest", "-x", "-q", "-m", "not slow", "-p", "no:cacheprovider", *paths]
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-x",
+        "-q",
+        "-m",
+        "not slow and not records",
+        "-p",
+        "no:cacheprovider",
+        *paths,
+    ]
     done = subprocess.run(command, cwd=tree, env=environment, capture_output=True, text=True, check=False)
     if done.returncode not in (0, 1):
         raise SystemExit(f"pytest could not run in {tree}:\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
@@ -184,6 +233,17 @@ def survives(mutant: Mutant) -> bool:
         return fast_tests(tree, f"tests/test_{mutant.tests}.py") and fast_tests(tree, "tests")
 
 
+def unseen(change: Change) -> bool:
+    """Make rows untrue in a copy; True if the check of the records does not notice."""
+    with tempfile.TemporaryDirectory() as folder:
+        tree = copy_of_the_tree(Path(folder) / "tree")
+        apply(change, tree)
+        environment = os.environ | {"PYTHONPATH": str(tree), "OMP_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": "1"}
+        command = [sys.executable, "tools/experiments.py", "--check", change.evidence]
+        done = subprocess.run(command, cwd=tree, env=environment, capture_output=True, text=True, check=False)
+        return change.told not in done.stderr
+
+
 def main(names: list[str]) -> int:
     """All mutants, two at a time; 1 where one survives."""
     started = time.perf_counter()
@@ -194,12 +254,17 @@ def main(names: list[str]) -> int:
             raise SystemExit(
                 f"{mutant.name}: {mutant.text!r} stands {source.count(mutant.text)} times in {mutant.file}"
             )
+    changes = [c for c in CHANGES if not names or c.name in names]
     survivors = []
     with ThreadPoolExecutor(2) as pool:
         for mutant, alive in zip(chosen, pool.map(survives, chosen), strict=True):
             print(f"{'SURVIVED' if alive else 'caught  '}  {mutant.name}", flush=True)
             survivors += [mutant.name] if alive else []
-    print(f"{len(chosen) - len(survivors)} of {len(chosen)} caught in {time.perf_counter() - started:.0f} s")
+        for change, unnoticed in zip(changes, pool.map(unseen, changes), strict=True):
+            print(f"{'SURVIVED' if unnoticed else 'caught  '}  {change.name} (records)", flush=True)
+            survivors += [change.name] if unnoticed else []
+    all_of = len(chosen) + len(changes)
+    print(f"{all_of - len(survivors)} of {all_of} caught in {time.perf_counter() - started:.0f} s")
     return int(bool(survivors))
 
 
