@@ -1,5 +1,6 @@
 """What models answer: one pass over a feed, the teacher's answers kept where they can be, outputs that fit."""
 
+import math
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -9,7 +10,7 @@ from torch import Tensor, nn
 
 from kdcourse._arguments import fail
 from kdcourse._feeds import Batch, Feed, Forward, autocast, progress_bar
-from kdcourse.data import Part, take
+from kdcourse.data import NO_LABEL, Part, take
 from kdcourse.losses import Side
 from kdcourse.models import Blocks, Capture
 
@@ -25,11 +26,11 @@ def first_answer(ask: Callable[[], Any], model: nn.Module, inputs: Any, role: st
     try:
         return ask()
     except (RuntimeError, TypeError, ValueError, AttributeError, NotImplementedError, IndexError) as error:
-        if isinstance(error, ValueError) and "must" in str(error):  # one of ours
+        if " must " in str(error) and ("; got " in str(error) or "layer" in str(error)):  # one of ours
             raise
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         rule = f"answer the inputs, {about(inputs)}"
-        raise fail(f"the {role}", rule, f"{type(error).__name__}: {reason}", _remedy(model, inputs)) from error
+        raise fail(f"the {role}", rule, f"{type(error).__name__}: {reason}", _remedy(model, inputs, reason)) from error
 
 
 def about(value: Any) -> str:
@@ -41,9 +42,11 @@ def about(value: Any) -> str:
     return f"a {type(value).__name__}" + (f" of {len(value)}" if isinstance(value, (tuple, list)) else "")
 
 
-def _remedy(model: nn.Module, inputs: Any) -> str:
+def _remedy(model: nn.Module, inputs: Any, reason: str) -> str:
     if not isinstance(inputs, Tensor):
         return "Pass forward=lambda model, inputs: model(...), which hands them over as the model wants them."
+    if "more than 1 value per channel" in reason:
+        return "Batch norm needs two examples a batch at least: raise batch_size, or set drop_last=True in the loader."
     built = getattr(model, "config", {}).get("shape") if isinstance(model, Blocks) else None
     if inputs.ndim == 4 and inputs.shape[-1] in (1, 3, 4) and inputs.shape[1] not in (1, 3, 4):
         return "The channels stand last: move them with images.permute(0, 3, 1, 2)."
@@ -67,6 +70,8 @@ def check_images(model: nn.Module, inputs: Any, role: str) -> None:
     if not inputs.numel() or torch._subclasses.fake_tensor.is_fake(inputs):
         return
     low, high = (float(v) for v in inputs.detach().aminmax())
+    if math.isnan(low + high):
+        raise fail(f"images for the {role}", "be numbers", "NaN among them", "Look for them with images.isnan().")
     if not -SLACK <= low <= high <= 1 + SLACK:
         remedy = (
             "Divide by 255."
@@ -133,7 +138,7 @@ class Supervisor:
         return tuple(0 if v.is_inference() else v._version for v in self._values())
 
     def _checksum(self) -> float:
-        return sum(float(v.detach().double().sum()) for v in self._values() if not v.is_quantized)
+        return sum(float(v.detach().double().nan_to_num().sum()) for v in self._values() if not v.is_quantized)
 
     def _forget(self) -> None:
         self._cached.clear()
@@ -220,8 +225,19 @@ def predict(
             rows.append([one(batch) for one in ask])
             labels.append(batch.labels)
             bar.update()
-    outputs = [cat(list(column)) for column in zip(*rows, strict=True)]
-    return outputs, None if labels[0] is None else cat(labels, "labels")
+    outputs = [_whole(cat(list(column))) for column in zip(*rows, strict=True)]
+    known = next((value for value in labels if value is not None), None)
+    if isinstance(known, Tensor):  # batches without labels beside others with some
+        lengths = [len(row[0]) for row in rows]
+        labels = [known.new_full((n, *known.shape[1:]), NO_LABEL) if v is None else v
+                  for v, n in zip(labels, lengths, strict=True)]  # fmt: skip
+    return outputs, None if known is None else cat(labels, "labels")
+
+
+def _whole(outputs: Any) -> Any:
+    """Half precision as float32, which metrics and NumPy can read."""
+    half = isinstance(outputs, Tensor) and outputs.dtype in (torch.float16, torch.bfloat16)
+    return outputs.float() if half else outputs
 
 
 class Adapted(nn.Module):

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset, IterableDataset
 
 from kdcourse._arguments import fail
-from kdcourse._targets import check_range, class_dim, fitted
+from kdcourse._targets import check_range, check_values, class_dim, fitted
 from kdcourse.data import NO_LABEL, Part, Splits, as_part, batch_sizes, batches, is_pair, take, tidy
 
 Forward = Callable[[nn.Module, Any], Any]
@@ -129,7 +129,7 @@ class TensorFeed:
     def read_as(self, kind: str, outputs: Any) -> None:
         """Fix what the labels mean, from the outputs for the first batch: converted and checked once, here."""
         self.kind = kind
-        self.labels = self.part.labels = _checked(self.labels, kind, outputs)
+        self.labels = self.part.labels = checked(self.labels, kind, outputs)
 
     def sample(self, *, augmented: bool = True) -> Batch:
         """The first batch, as a step sees it or as it lies there."""
@@ -171,7 +171,7 @@ class LoaderFeed:
             unpack or (_triple if triples else _unpack),
             augment,
         )
-        self.name, self.outputs = name, None
+        self.name, self.outputs, self.labels = name, None, None
         self.steps = length(loader)
         _warn_of_workers(loader)
         first = next(self._batches(), None)
@@ -185,7 +185,7 @@ class LoaderFeed:
     def read_as(self, kind: str, outputs: Any) -> None:
         """Fix what the labels mean; each batch is converted and checked as it comes, before it moves to the device."""
         self.kind, self.outputs = kind, outputs
-        self.labels = _checked(self.labels, kind, outputs)
+        self.labels = checked(self.labels, kind, outputs)
 
     def sample(self, *, augmented: bool = True) -> Batch:
         """The first batch that was read, as a step sees it or as the loader gave it; both on the device."""
@@ -197,7 +197,7 @@ class LoaderFeed:
             yield self._ready(batch, True)
 
     def _ready(self, batch: Batch, augmented: bool) -> Batch:
-        labels = _checked(batch.labels, self.kind, self.outputs)
+        labels = checked(batch.labels, self.kind, self.outputs)
         inputs, labels, soft = (move(value, self.device) for value in (batch.inputs, labels, batch.soft))
         return Batch(self.augment(inputs) if self.augment and augmented else inputs, labels, soft=soft)
 
@@ -210,13 +210,23 @@ class LoaderFeed:
                     "unpack", "return a pair (inputs, labels)", type(unpacked).__name__, "Return (x, None) for none."
                 )
             inputs, labels, *soft = unpacked
-            yield Batch(inputs, tidy(labels), soft=soft[0] if soft else None)
+            yield Batch(inputs, self._labels(labels, inputs), soft=soft[0] if soft else None)
+
+    def _labels(self, labels: Any, inputs: Any) -> Any:
+        """Tidied; -100 for a batch without any beside others that have some; single examples refused."""
+        if isinstance(labels, (int, float)) or (isinstance(labels, Tensor) and not labels.ndim):
+            raise fail(self.name, "give batches", "single examples", "Wrap it: DataLoader(data, batch_size=32).")
+        labels = tidy(labels)
+        if labels is None and isinstance(self.labels, Tensor) and isinstance(inputs, Tensor):
+            shape = (len(inputs), *self.labels.shape[1:])
+            return torch.full(shape, NO_LABEL, dtype=self.labels.dtype)
+        return labels
 
 
 Feed = TensorFeed | LoaderFeed
 
 
-def _checked(labels: Any, kind: str, outputs: Any) -> Any:
+def checked(labels: Any, kind: str, outputs: Any) -> Any:
     """Labels as their kind wants them, class numbers in [0, C) or -100."""
     if labels is None or kind in ("unread", "none", "heads"):
         return labels
@@ -225,8 +235,8 @@ def _checked(labels: Any, kind: str, outputs: Any) -> Any:
         check_range(labels, outputs.shape[1])
     if kind == "dense":
         check_range(labels, outputs.shape[class_dim(outputs, labels)])
-    if kind == "binary":
-        check_range(labels, 2)
+    if kind in ("soft", "multilabel", "binary"):
+        check_values(labels, kind)
     return labels
 
 
@@ -278,13 +288,21 @@ def _without_a_last_one(stream: Iterator[Batch], steps: int | None) -> Iterator[
 
 def _both(one: Batch, other: Batch) -> Batch | None:
     """One batch where the second holds a single example and can be joined to the first; else None."""
-    if other.size != 1 or one.size < 2:
+    if other.size != 1 or one.size < 2 or not (_by_row(one.inputs, one.size) and _by_row(other.inputs, 1)):
         return None
     try:
         values = [joined(getattr(one, name), getattr(other, name)) for name in ("inputs", "labels", "soft")]
     except (TypeError, RuntimeError):
         return None
     return Batch(values[0], values[1], soft=values[2])
+
+
+def _by_row(value: Any, size: int) -> bool:
+    """Whether every tensor has one row an example, so that two batches can be one."""
+    if isinstance(value, Tensor):
+        return value.ndim > 0 and len(value) == size
+    items = list(value.values()) if isinstance(value, Mapping) else value
+    return all(_by_row(item, size) for item in items) if isinstance(items, (list, tuple)) else True
 
 
 def _unpack(batch: Any) -> Any:

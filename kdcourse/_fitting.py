@@ -13,9 +13,9 @@ from kdcourse._arguments import fail
 from kdcourse._feeds import Batch, Feed, autocast, labelled
 from kdcourse._scores import accuracies
 from kdcourse._settings import Metric, Settings, name_of
-from kdcourse._targets import kind_of
+from kdcourse._targets import kind_of, probabilities
 from kdcourse.data import seed_all
-from kdcourse.losses import MSE, Criterion, CrossEntropy, Loss, Plain, Side, Step
+from kdcourse.losses import MSE, Criterion, CrossEntropy, Loss, Plain, Side, SoftTargets, Step
 from kdcourse.losses.base import three_arguments
 from kdcourse.models import preserved
 
@@ -46,12 +46,22 @@ def read_labels(
             answer = first_answer(partial(s.forwards()[1], student, inputs), student, inputs, "student")
             heads = isinstance(one.labels, Mapping) or own
             outputs = logits_of(answer, "student", heads=heads) if outputs is None else outputs
-            if loss is None and isinstance(one.labels, Tensor):
+            if loss is None and isinstance(one.labels, Tensor) and one is feed:
                 squared = one.labels.is_floating_point() and kind_of(answer, one.labels) in ("binary", "regression")
             kind = kind_of(answer, one.labels, squared=squared)
             one.read_as(kind, answer)
             kinds.append(kind)
+    _same_kind(kinds)
     return Read(outputs, kinds[0], kinds[-1] if held is not None else "none", squared)
+
+
+def _same_kind(kinds: list[str]) -> None:
+    """Training and validation labels mean the same; classes may stand beside probabilities, none beside anything."""
+    met = {"classes" if kind == "soft" else kind for kind in kinds if kind not in ("none", "heads")}
+    if len(met) > 1:
+        raise fail(
+            "val", f"have labels of the training labels' kind, {kinds[0]}", kinds[1], "Check both label tensors."
+        )
 
 
 def default_loss(read: Read) -> Loss:
@@ -151,7 +161,8 @@ def choose_metric(read: Read, held: Feed | None, loss: Loss, s: Settings, teachi
     if not labelled(held.labels):
         if not teaching:
             raise fail("val", "have labels in train()", "no label at all", "Pass labelled validation data.")
-        if not isinstance(read.outputs, Tensor) or read.outputs.ndim != 2 or read.outputs.shape[1] < 2:
+        shapes = read.outputs.shape[1:] if isinstance(read.outputs, Tensor) else ()
+        if len(shapes) != 1 or shapes[0] < 2:
             raise fail("metric", "be a function where outputs are no classes and val has no labels", "auto",
                        "Pass (outputs, labels) -> float, or labelled validation data.")  # fmt: skip
         return Chosen("agreement")
@@ -180,6 +191,7 @@ def rehearse(student: nn.Module, teacher: nn.Module | None, loss: Loss, loop: An
         asking = partial(loop.supervisor.answer, loop.feed, first)
         answer = first_answer(asking, teacher, first.inputs, "teacher")
         logits_of(answer.logits, "teacher", heads=_own(loss) or isinstance(first.labels, Mapping))
+        _same_classes(loop, student, first, answer)
     elif loop.supervisor is not None:
         answer = loop.supervisor.answer(loop.feed, first)
     seed_all(s.seed)
@@ -205,11 +217,41 @@ def _pass(
             remedy = "Switch its side heads off (aux_logits=False), or let forward= pick the logits."
             raise fail("the student", rule, f"a {type(logits).__name__} of {len(logits)}", remedy, TypeError)
         logits_of(logits, f"student{mode}", heads=plain or isinstance(batch.labels, Mapping))
-        with torch.no_grad():
-            loss.total(
-                Step(batch.inputs, batch.labels, Side(_bare(logits), _bare(seen), student), theirs, checked=True)
-            )
+        _check_logits(loss, logits, theirs)
+        _try_loss(loss, batch, Side(logits, seen, student), theirs, mode, long=loop.supervisor is not None)
         return logits, seen
+
+
+def _try_loss(loss: Loss, batch: Batch, ours: Side, theirs: Side | None, mode: str, *, long: bool) -> None:
+    """The loss once: without gradients, and where much work follows or the loss takes some itself with them."""
+    bare = Side(_bare(ours.logits), _bare(ours.features), ours.module)
+    if not mode or not long:
+        try:
+            with torch.no_grad():
+                loss.total(Step(batch.inputs, batch.labels, bare, theirs, checked=True))
+            return
+        except RuntimeError as error:
+            if "grad" not in str(error):
+                raise
+            if not mode:
+                return
+    total, _ = loss.total(Step(batch.inputs, batch.labels, ours, theirs, checked=True))
+    if not total.requires_grad and isinstance(ours.logits, Tensor) and ours.logits.requires_grad:
+        remedy = "Leave out .detach(), .item(), argmax and comparisons."
+        raise fail("loss", "depend on a parameter that trains, by steps that have a gradient", loss.name, remedy)
+
+
+def _check_logits(loss: Loss, logits: Any, theirs: Side | None) -> None:
+    """Refuse probabilities where a loss takes the softmax itself, and a teacher that answers NaN."""
+    softmax = [p for _, p in loss.parts if isinstance(p, (SoftTargets, CrossEntropy)) or p.name == "CrossEntropyLoss"]
+    sides = {"student": logits, "teacher": theirs.logits if theirs is not None else None}
+    for role, value in sides.items():
+        if softmax and probabilities(value, "classes"):
+            remedy = f"Leave the last Softmax of the {role} out, or pass forward=lambda model, x: model(x).log()."
+            rule = "answer with logits: the loss takes the softmax itself"
+            raise fail(f"the {role}", rule, "rows that sum to 1", remedy)
+        if role == "teacher" and isinstance(value, Tensor) and bool(value.isnan().any()):
+            raise fail("the teacher", "answer with numbers", "NaN", "Check its weights and the inputs.")
 
 
 def _bare(value: Any) -> Any:
@@ -217,6 +259,18 @@ def _bare(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {name: _bare(item) for name, item in value.items()}
     return value.detach() if isinstance(value, Tensor) else value
+
+
+def _same_classes(loop: Any, student: nn.Module, batch: Batch, theirs: Side) -> None:
+    """Refuse to select by agreement between answers over different classes."""
+    if not loop.metric.by_teacher:
+        return
+    with preserved(student), torch.no_grad(), autocast(loop.device, loop.s.precision):
+        ours = loop.forward(student, batch.inputs)
+    if tuple(ours.shape[1:]) != tuple(theirs.logits.shape[1:]):
+        shapes = f"{tuple(ours.shape)} and {tuple(theirs.logits.shape)}"
+        raise fail("metric", "be a function where student and teacher answer over different classes", shapes,
+                   "Pass (outputs, labels) -> float, or labelled validation data.")  # fmt: skip
 
 
 def _own(loss: Loss) -> bool:

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from kdcourse._targets import class_dim
+from kdcourse._targets import class_dim, probabilities
 from kdcourse.data import NO_LABEL
 
 __all__ = ["accuracies", "agreements", "calibration_error", "class_scores", "known_rows"]
@@ -19,7 +19,7 @@ def known_rows(labels: Tensor, kind: str) -> Tensor:
     """Which examples have a label; of dense ones, at one position at least. Shape: N, bool."""
     if kind in ("classes", "binary"):
         return labels != NO_LABEL
-    if kind == "dense":
+    if kind in ("dense", "multilabel"):
         return (labels != NO_LABEL).flatten(1).any(dim=1)
     return torch.ones(len(labels), dtype=torch.bool, device=labels.device)
 
@@ -33,12 +33,19 @@ def accuracies(outputs: Tensor, labels: Tensor, kind: str) -> Tensor:
         return outputs.argmax(dim=1) == labels.argmax(dim=1)
     if kind == "binary":
         known = labels != NO_LABEL
-        return ((outputs.flatten() > 0) == (labels > 0.5))[known]
-    if kind == "multilabel":
-        return ((outputs > 0) == (labels > 0.5)).float().mean(dim=1)
+        return ((outputs.flatten() > threshold(outputs)) == (labels > 0.5))[known]
     known = (labels != NO_LABEL).flatten(1)
+    if kind == "multilabel":
+        answers = (outputs > threshold(outputs)).reshape(len(labels), -1)
+        same = (answers == (labels > 0.5).flatten(1)) & known
+        return (same.sum(dim=1) / known.sum(dim=1).clamp(min=1))[known.any(dim=1)]
     same = (outputs.argmax(dim=class_dim(outputs, labels)) == labels).flatten(1)
     return ((same & known).sum(dim=1) / known.sum(dim=1).clamp(min=1))[known.any(dim=1)]
+
+
+def threshold(outputs: Tensor) -> float:
+    """Where a yes begins: 0 for logits; 0.5 where all outputs lie in [0, 1], as those of a sigmoid do."""
+    return 0.5 if probabilities(outputs, "binary") else 0.0
 
 
 def agreements(outputs: Tensor, theirs: Tensor, kind: str) -> Tensor | None:
@@ -48,7 +55,7 @@ def agreements(outputs: Tensor, theirs: Tensor, kind: str) -> Tensor | None:
     if outputs.ndim == 2 and outputs.shape[1] > 1 and kind != "multilabel":
         return None if kind == "regression" else outputs.argmax(dim=1) == theirs.argmax(dim=1)
     if kind in ("binary", "multilabel"):
-        same = (outputs > 0) == (theirs > 0)
+        same = (outputs > threshold(outputs)) == (theirs > threshold(theirs))
         return same.reshape(len(same), -1).float().mean(dim=1)
     return None
 
@@ -75,11 +82,12 @@ def _as_classes(outputs: Tensor, labels: Tensor, kind: str) -> tuple[Tensor, Ten
     """(probabilities N x C, answers N, labels N), one row a labelled position."""
     if kind == "binary":
         known = labels != NO_LABEL
-        p = outputs.flatten()[known].sigmoid()
+        p = outputs.flatten()[known] if threshold(outputs) else outputs.flatten()[known].sigmoid()
         return torch.stack([1 - p, p], dim=1), (p > 0.5).long(), (labels[known] > 0.5).long()
     if kind == "dense":
         outputs, labels = outputs.movedim(class_dim(outputs, labels), -1).flatten(0, -2), labels.flatten()
     labels = labels.argmax(dim=1) if kind == "soft" else labels
+    outputs = outputs.clamp(min=1e-30).log() if probabilities(outputs, kind) else outputs
     known = labels != NO_LABEL
     return outputs[known].softmax(dim=1), outputs[known].argmax(dim=1), labels[known]
 
@@ -98,9 +106,13 @@ def multilabel_auc(outputs: Tensor, labels: Tensor) -> float | None:
     """The mean over labels of the area under the ROC curve; labels that are always or never set are left out."""
     from sklearn.metrics import roc_auc_score
 
-    truth = labels.cpu() > 0.5
-    present = [c for c in range(truth.shape[1]) if 0 < int(truth[:, c].sum()) < len(truth)]
-    areas = [float(roc_auc_score(truth[:, c], outputs[:, c].float().cpu())) for c in present]
+    areas, known, answers = [], (labels != NO_LABEL).cpu(), outputs.float().cpu()
+    if labels.ndim > 2:  # masks: positions are no labels of their own
+        return None
+    for c in range(labels.shape[1]):
+        truth = (labels[:, c].cpu() > 0.5)[known[:, c]]
+        if 0 < int(truth.sum()) < len(truth):
+            areas.append(float(roc_auc_score(truth, answers[known[:, c], c])))
     return sum(areas) / len(areas) if areas else None
 
 

@@ -1,5 +1,6 @@
 """The settings of a run: each argument checked before any work, and the optimizer and schedule that they name."""
 
+import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from numbers import Integral
@@ -7,7 +8,7 @@ from typing import Any
 
 import torch
 from torch import nn
-from torch.optim.lr_scheduler import CosineAnnealingLR, CyclicLR, LRScheduler, OneCycleLR
+from torch.optim.lr_scheduler import CosineAnnealingLR, CyclicLR, LRScheduler, OneCycleLR, ReduceLROnPlateau
 
 from kdcourse._arguments import fail, one_of, positive
 from kdcourse._feeds import Forward, call
@@ -120,13 +121,15 @@ def name_of(value: Any) -> str:
     return str(value) if isinstance(value, (str, torch.device)) else getattr(value, "__name__", type(value).__name__)
 
 
-def make_optimizer(s: Settings, student: nn.Module, loss: Loss) -> torch.optim.Optimizer:
+def make_optimizer(s: Settings, student: nn.Module, teacher: nn.Module | None, loss: Loss) -> torch.optim.Optimizer:
+    """The optimizer of the student's parameters and the loss's own; a loss may hold the models, and trains neither."""
     ours = [p for p in student.parameters() if p.requires_grad]
-    projections = [p for p in loss.parameters() if p.requires_grad]
+    held = {id(p) for model in (student, teacher) if model is not None for p in model.parameters()}
+    projections = [p for p in loss.parameters() if p.requires_grad and id(p) not in held]
     extra: dict[str, Any] = {"params": projections, "weight_decay": 0.0}
     if isinstance(s.optimizer, torch.optim.Optimizer):
-        held = {id(p) for group in s.optimizer.param_groups for p in group["params"]}
-        if not any(id(p) in held for p in ours):
+        theirs = {id(p) for group in s.optimizer.param_groups for p in group["params"]}
+        if not any(id(p) in theirs for p in ours):
             rule = "hold the student's trainable parameters"
             raise fail("optimizer", rule, "those of another model", "Build it from student.parameters().")
         if projections and isinstance(s.schedule, LRScheduler):
@@ -134,13 +137,29 @@ def make_optimizer(s: Settings, student: nn.Module, loss: Loss) -> torch.optim.O
             raise fail("schedule", rule, name_of(s.schedule), 'Write schedule="cosine", say.')
         if projections:
             s.optimizer.add_param_group(extra)
-        return s.optimizer
+        return _stepping(s.optimizer)
     groups = [{"params": ours}, *([extra] if projections else [])]
     given = {k: v for k, v in (("lr", s.lr), ("weight_decay", s.weight_decay)) if v is not None}
     if isinstance(s.optimizer, str):
         kind, defaults = OPTIMIZERS[s.optimizer]
         return kind(groups, **(defaults | given), **_fused([*ours, *projections]))
-    made: torch.optim.Optimizer = s.optimizer(groups, **given)
+    return _stepping(s.optimizer(groups, **given))
+
+
+def _stepping(made: Any) -> torch.optim.Optimizer:
+    """An optimizer that steps without a closure."""
+    if not isinstance(made, torch.optim.Optimizer):
+        raise fail(
+            "optimizer",
+            "return a torch optimizer",
+            type(made).__name__,
+            "Write lambda groups: torch.optim.SGD(groups, 0.1).",
+        )
+    needed = [p.name for p in inspect.signature(type(made).step).parameters.values() if p.default is p.empty]
+    if "closure" in needed:
+        raise fail(
+            "optimizer", "step without a closure", type(made).__name__, "Use SGD, AdamW or another first-order one."
+        )
     return made
 
 
@@ -160,7 +179,8 @@ def make_scheduler(s: Settings, optimizer: torch.optim.Optimizer, steps: int | N
             raise fail("schedule", rule, "a scheduler of another one", "Pass that optimizer as optimizer=.")
         return s.schedule, _counts(s.schedule, s.epochs, steps)
     total, unit = (s.epochs, "epochs") if steps is None else (s.epochs * steps, "batches")
-    return _named_scheduler(s, optimizer, total), unit
+    made = _named_scheduler(s, optimizer, total)
+    return made, "epochs" if isinstance(made, ReduceLROnPlateau) else unit
 
 
 def _counts(schedule: LRScheduler, epochs: int, steps: int | None) -> str:
@@ -186,4 +206,8 @@ def _named_scheduler(s: Settings, optimizer: torch.optim.Optimizer, steps: int) 
     if s.schedule == "one-cycle":
         return OneCycleLR(optimizer, [group["lr"] for group in optimizer.param_groups], steps)
     made: LRScheduler = s.schedule(optimizer, steps)
+    if not isinstance(made, (LRScheduler, ReduceLROnPlateau)):
+        raise fail(
+            "schedule", "return a torch scheduler", type(made).__name__, "Write lambda o, n: StepLR(o, n // 3), say."
+        )
     return made

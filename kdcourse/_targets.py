@@ -23,7 +23,7 @@ from torch import Tensor
 from kdcourse._arguments import fail
 from kdcourse.data import NO_LABEL, tidy
 
-__all__ = ["check_range", "class_dim", "fitted", "kind_of", "tidy"]
+__all__ = ["check_range", "check_values", "class_dim", "fitted", "kind_of", "probabilities", "tidy"]
 
 SUM_TOLERANCE = 1e-3  # a row of probabilities sums to 1 within this much
 
@@ -53,19 +53,24 @@ def kind_of(outputs: Any, labels: Any, *, squared: bool = False) -> str:
             return _classes_as_floats(outputs, labels)
     elif labels.ndim == 1 and outputs.ndim == 2:
         return "classes"
-    elif tuple(labels.shape[1:]) == tail and outputs.ndim == 2 and bool(((labels == 0) | (labels == 1)).all()):
+    elif tuple(labels.shape[1:]) == tail and outputs.ndim == 2 and _bits(labels):
         return "regression" if squared else _full_shape(labels.float(), squared)
+    if outputs.ndim > 2 and _a_mask(outputs, labels):
+        return "regression" if squared else "multilabel"
     if labels.ndim >= 2 and outputs.ndim == labels.ndim + 1:
         class_dim(outputs, labels)
         return "dense"
+    if labels.ndim == outputs.ndim and labels.shape[1] == 1 and outputs.shape[1] > 1:
+        remedy = "Drop the dimension of one: labels.squeeze(1)."
+        raise fail("labels", f"have the outputs' shape without the classes, {tuple(outputs.shape)}",
+                   tuple(labels.shape), remedy)  # fmt: skip
     raise fail("labels", f"fit the outputs, {tuple(outputs.shape)}", tuple(labels.shape),
                "Give N class numbers, N x C probabilities, or floats of the outputs' shape.")  # fmt: skip
 
 
 def _one_output(labels: Tensor, squared: bool) -> str:
     known = labels[labels != NO_LABEL]
-    bits = bool(((known == 0) | (known == 1)).all())
-    if bits and not squared:
+    if _bits(labels) and not squared:
         return "binary"
     if labels.is_floating_point() or squared:
         return "regression"
@@ -75,10 +80,44 @@ def _one_output(labels: Tensor, squared: bool) -> str:
 
 def _full_shape(labels: Tensor, squared: bool) -> str:
     if squared or labels.ndim != 2:
-        return "regression"
+        return "multilabel" if not squared and labels.ndim > 2 and _bits(labels) else "regression"
     if bool((labels >= 0).all()) and bool(((labels.sum(dim=1) - 1).abs() < SUM_TOLERANCE).all()):
         return "soft"
-    return "multilabel" if bool(((labels == 0) | (labels == 1)).all()) else "regression"
+    return "multilabel" if _bits(labels) else "regression"
+
+
+def _a_mask(outputs: Tensor, labels: Tensor) -> bool:
+    """Whether there is one logit a position, and 0 or 1 for each."""
+    tail, own = tuple(outputs.shape[1:]), tuple(labels.shape[1:])
+    return _bits(labels) and (own == tail or (1 in tail and tuple(n for n in tail if n > 1) == own))
+
+
+def _bits(labels: Tensor) -> bool:
+    """Whether all that is known is 0 or 1."""
+    return bool(((labels == 0) | (labels == 1) | (labels == NO_LABEL)).all())
+
+
+def probabilities(outputs: Any, kind: str) -> bool:
+    """Whether these outputs are no logits: rows that sum to 1, or for bits eight values or more, all in [0, 1]."""
+    if not isinstance(outputs, Tensor) or not outputs.is_floating_point() or not outputs.numel():
+        return False
+    if kind in ("binary", "multilabel"):
+        return outputs.numel() >= 8 and bool(((outputs >= 0) & (outputs <= 1)).all())
+    if outputs.ndim != 2 or outputs.shape[1] < 2 or len(outputs) < 2:
+        return False
+    return bool((outputs >= 0).all()) and bool(((outputs.sum(dim=1) - 1).abs() < SUM_TOLERANCE).all())
+
+
+def check_values(labels: Tensor, kind: str) -> None:
+    """Hold labels that come batch by batch to the kind that the first ones had."""
+    rows = (
+        labels.ndim == 2 and bool((labels >= 0).all()) and bool(((labels.sum(dim=1) - 1).abs() < SUM_TOLERANCE).all())
+    )
+    if (kind == "soft" and not rows) or (kind in ("multilabel", "binary") and not _bits(labels)):
+        was = "probabilities" if kind == "soft" else "0 and 1"
+        odd = labels[~((labels == 0) | (labels == 1) | (labels == NO_LABEL))] if kind != "soft" else labels.sum(dim=1)
+        raise fail("labels", f"be of one kind in all batches: the first were {was}", f"{odd.flatten()[0].item():g}",
+                   "Pass tensors, or a loss that says what they are: MSE(), say.")  # fmt: skip
 
 
 def _classes_as_floats(outputs: Tensor, labels: Tensor) -> str:

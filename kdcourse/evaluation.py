@@ -18,12 +18,12 @@ from torch.nn import functional as F
 from kdcourse._answers import check_images, first_answer, logits_of
 from kdcourse._answers import predict as answers_of
 from kdcourse._arguments import fail
-from kdcourse._feeds import Batch, Feed, Forward, call, labelled, open_feed, rebuilt
+from kdcourse._feeds import Batch, Feed, Forward, call, checked, labelled, open_feed, rebuilt
 from kdcourse._intervals import Difference, by_images, by_seeds, holm, redrawn, t_interval
 from kdcourse._scores import accuracies, agreements, class_scores, multilabel_auc
 from kdcourse._tables import Table
-from kdcourse._targets import kind_of
-from kdcourse.data import pick_device, seeded
+from kdcourse._targets import kind_of, probabilities
+from kdcourse.data import NO_LABEL, pick_device, seeded
 from kdcourse.models import parameter_count, preserved, sent
 
 __all__ = [
@@ -142,8 +142,8 @@ def evaluate(
     own = _named_metrics(metric)
     with lent(models, place), seeded(0):
         feed = open_feed(data, batch_size, place, unpack=unpack, scan=True)
-        kind = _read(models, [ours, theirs or call], feed, needs_labels=teacher is None)
-        outputs, labels = _answers(models, [ours, theirs or call], feed, place, progress)
+        _read(models, [ours, theirs or call], feed, needs_labels=teacher is None)
+        outputs, labels, kind = _answers(models, [ours, theirs or call], feed, place, progress)
         report = Report(len(outputs[0]), kind, device=str(place), provenance=getattr(data, "provenance", {}))
         report.classes = list(classes or getattr(data, "classes", ()))
         if labelled(labels):
@@ -151,10 +151,11 @@ def evaluate(
         if teacher is not None:
             _against(report, outputs[0], outputs[1])
         report.metrics = {name: float(function(outputs[0], labels)) for name, function in own.items()}
-        one = _first(feed.sample().inputs)
+        batch = feed.sample()
+        one = _first(batch.inputs, batch.size)
         report.parameters, report.bytes = parameter_count_or_none(model), size_bytes(model)
         report.flops = _flops_or_none(model, one, ours)
-        report.latency_ms = latency_ms(model, one, forward=ours) if timed else None
+        report.latency_ms = _latency_or_none(model, one, ours) if timed else None
     return report
 
 
@@ -182,18 +183,20 @@ def lent(models: Sequence[nn.Module], device: torch.device) -> Iterator[None]:
 
 
 def _read(models: Sequence[nn.Module], forwards: Sequence[Forward], feed: Feed, *, needs_labels: bool) -> str:
-    """Fix what the labels mean from the models' first answers; refuse what cannot be measured before the long pass."""
-    kind, batch = "none", feed.sample()
+    """What the labels seem to mean beside the first answers; refuse what cannot be measured before the long pass."""
+    kind, batch, shapes = "none", feed.sample(), list[tuple[int, ...]]()
     with torch.no_grad():
         for at, (model, forward) in enumerate(zip(models, forwards, strict=False)):
             check_images(model, batch.inputs, "model")
             answer = first_answer(partial(forward, model, batch.inputs), model, batch.inputs, "model")
             outputs = logits_of(answer, "model")
+            shapes = list(dict.fromkeys([*shapes, tuple(outputs.shape)]))
             if at == 0:
                 kind = kind_of(outputs, feed.labels)
-                if kind == "binary" and feed.labels.is_floating_point() and bool((feed.labels % 1 != 0).any()):
-                    kind = "regression"
-                feed.read_as(kind, outputs)
+                checked(feed.labels, kind, outputs)
+    if len(shapes) > 1:
+        raise fail("teacher", "answer with the model's shape", " and ".join(map(str, shapes)),
+                   "Compare models of the same classes.")  # fmt: skip
     if needs_labels and not labelled(feed.labels):
         raise fail("data", "have labels, or evaluate a teacher beside it", "neither", "Pass labels or teacher=.")
     return kind
@@ -201,26 +204,37 @@ def _read(models: Sequence[nn.Module], forwards: Sequence[Forward], feed: Feed, 
 
 def _answers(
     models: Sequence[nn.Module], forwards: Sequence[Forward], feed: Feed, device: torch.device, progress: bool = False
-) -> tuple[list[Any], Any]:
+) -> tuple[list[Any], Any, str]:
+    """(each model's outputs, labels as their kind wants them, their kind), decided by all labels, not by the first."""
+
     def asking(model: nn.Module, forward: Forward) -> Callable[[Batch], Any]:
         return lambda batch: forward(model, batch.inputs)
 
     asked = [asking(m, f) for m, f in zip(models, forwards, strict=False)]
-    return answers_of(asked, feed, device, progress=progress)
+    outputs, labels = answers_of(asked, feed, device, progress=progress)
+    for values in outputs:
+        lost = int(values.flatten(1).isnan().any(dim=1).sum()) if values.ndim > 1 else int(values.isnan().sum())
+        if lost:
+            raise fail("the model", "answer with numbers", f"NaN for {lost} of {len(values)} examples",
+                       "Check its weights and the inputs.")  # fmt: skip
+    kind = kind_of(outputs[0], labels)
+    return outputs, checked(labels, kind, outputs[0]), kind
 
 
-def _first(inputs: Any) -> Any:
-    """A batch of one, of a tensor or of a dict or sequence of tensors; anything else whole."""
+def _first(inputs: Any, size: int) -> Any:
+    """A batch of one, of tensors with one row an example; what is none of these (a table of edges, say) stays whole."""
     if isinstance(inputs, Mapping):
-        return {name: _first(value) for name, value in inputs.items()}
+        return {name: _first(value, size) for name, value in inputs.items()}
     if isinstance(inputs, (tuple, list)) and not isinstance(inputs, torch.nn.utils.rnn.PackedSequence):
-        return rebuilt(inputs, [_first(value) for value in inputs])
-    return inputs[:1] if isinstance(inputs, Tensor) else inputs
+        return rebuilt(inputs, [_first(value, size) for value in inputs])
+    return inputs[:1] if isinstance(inputs, Tensor) and inputs.ndim and len(inputs) == size else inputs
 
 
-def _score(report: Report, outputs: Tensor, labels: Tensor, everything: bool | None) -> None:
+def _score(report: Report, outputs: Tensor, labels: Any, everything: bool | None) -> None:
     kind = report.kind
-    if labels.is_floating_point() and kind != "soft":
+    if kind == "heads":  # one's own metric alone
+        return
+    if labels.is_floating_point() and kind != "soft" and not bool((labels == NO_LABEL).any()):
         targets = labels.reshape(outputs.shape) if labels.numel() == outputs.numel() else labels
         squares = (outputs - targets).square().reshape(len(labels), -1).mean(dim=0)
         spread = labels.reshape(len(labels), -1).var(dim=0, unbiased=False)
@@ -244,8 +258,10 @@ def _against(report: Report, outputs: Tensor, theirs: Tensor) -> None:
     same = agreements(outputs, theirs, report.kind)
     report.agreement = None if same is None else float(same.float().mean())
     if same is not None and outputs.ndim == 2 and outputs.shape[1] > 1 and report.kind != "multilabel":
+        theirs, outputs = (v.clamp(min=1e-30).log() if probabilities(v, "classes") else v for v in (theirs, outputs))
         log_theirs, log_ours = F.log_softmax(theirs.float(), dim=1), F.log_softmax(outputs.float(), dim=1)
-        report.kl = float((log_theirs.exp() * (log_theirs - log_ours)).sum(dim=1).mean())
+        p = log_theirs.exp()
+        report.kl = float(torch.where(p > 0, p * (log_theirs - log_ours), 0.0).sum(dim=1).mean())
 
 
 def predict(
@@ -271,7 +287,7 @@ def predict(
         with torch.no_grad():
             answer = first_answer(lambda: forward(model, batch.inputs), model, batch.inputs, "model")
         logits_of(answer, "model")
-        (outputs,), _ = _answers([model], [forward], feed, place, progress)
+        (outputs,), _ = answers_of([lambda batch: forward(model, batch.inputs)], feed, place, progress=progress)
     return outputs.cpu()  # type: ignore[no-any-return]
 
 
@@ -290,9 +306,12 @@ def right(
         if not labelled(feed.labels):
             raise fail("data", "have class labels", "none", "Pass labelled data.")
         kind = _read([model], [forward], feed, needs_labels=True)
-        if kind == "regression":
-            raise fail("data", "have class labels", "float labels", "Use evaluate(...).mse for a regression.")
-        (outputs,), labels = _answers([model], [forward], feed, place)
+        if kind in ("regression", "heads"):
+            got = "float labels" if kind == "regression" else "labels for several heads"
+            raise fail(
+                "data", "have class labels", got, "Use evaluate(..., metric=...), or .mse of it for a regression."
+            )
+        (outputs,), labels, kind = _answers([model], [forward], feed, place)
     return accuracies(outputs, labels, kind).cpu()
 
 
@@ -350,6 +369,13 @@ def _plain(model: nn.Module) -> bool:
     )
 
 
+def _latency_or_none(model: nn.Module, one: Any, forward: Forward) -> float | None:
+    try:
+        return latency_ms(model, one, forward=forward)
+    except Exception:  # a model that takes no batch of one
+        return None
+
+
 def _flops_or_none(model: nn.Module, one: Any, forward: Forward) -> int | None:
     try:
         return flops(model, one, forward=forward)
@@ -403,13 +429,18 @@ def compare(
         got = f"{_length(ours)} and {_length(theirs)}"
         raise fail("ours and theirs", "be lists of equal length, one run a seed", got, "Write [run], [base].")
     models, forward = [getattr(run, "student", run) for run in (*ours, *theirs)], forward or call
+    for argument, some in (("ours", models[: len(ours)]), ("theirs", models[len(ours) :])):
+        if len({id(model) for model in some}) < len(some):
+            raise fail(argument, "hold one model a seed", "the same module more than once", "Build a new one a seed.")
     place, n = pick_device(device), len(ours)
     with lent(models, place), seeded(0):
         feed = open_feed(data, BATCH, place, unpack=unpack, scan=True)
         if not labelled(feed.labels):
             raise fail("data", "have labels", "none", "Pass labelled test data.")
-        kind = _read(models, [forward] * len(models), feed, needs_labels=True)
-        outputs, labels = _answers(models, [forward] * len(models), feed, place)
+        _read(models, [forward] * len(models), feed, needs_labels=True)
+        outputs, labels, kind = _answers(models, [forward] * len(models), feed, place)
+    if metric is None and kind == "heads":
+        raise fail("metric", "be given where there are several heads", None, "Pass (outputs, labels) -> float.")
     if metric is not None:
         values = [float(metric(output, labels)) for output in outputs]
         return by_seeds([a - b for a, b in zip(values[:n], values[n:], strict=True)], scale=1.0, unit="")

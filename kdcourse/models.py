@@ -284,7 +284,7 @@ class Capture:
         if len(calls) != 1:
             raise RuntimeError(
                 f"layer {layer} must run exactly once in a forward pass; it ran {len(calls)} times. "
-                "Name a layer that runs once, such as the block around it."
+                "Name a layer that runs once, such as the block around it; of a compiled model pass the original."
             )
         value, version = calls[0]
         if not isinstance(value, Tensor):
@@ -312,7 +312,7 @@ def preserved(model: nn.Module) -> Iterator[nn.Module]:
     Buffers may grow, start as None or appear in between. A model that refuses ``eval`` is lent as it is.
     """
     modes = {module: module.training for module in model.modules()}
-    buffers = {module: dict(module._buffers) for module in modes}
+    buffers = {module: dict(module._buffers.items()) for module in modes}
     copies = {id(b): b.detach().clone() for own in buffers.values() for b in own.values() if b is not None}
     home = {id(p): p.device for p in model.parameters()}
     try:
@@ -330,10 +330,12 @@ def preserved(model: nn.Module) -> Iterator[nn.Module]:
 
 def _give_back(module: nn.Module, own: dict[str, Tensor | None], copies: dict[int, Tensor]) -> None:
     """The buffers that the module had, the same tensors with their old values and places; no others."""
-    for name in [name for name in module._buffers if name not in own]:
+    scripted = isinstance(module, torch.jit.ScriptModule)  # its buffers are its own: values go back, places stay
+    for name in [name for name in list(module._buffers.keys()) if name not in own and not scripted]:
         del module._buffers[name]
     for name, buffer in own.items():
-        module._buffers[name] = buffer
+        if not scripted:
+            module._buffers[name] = buffer
         if buffer is None:
             continue
         old = copies[id(buffer)]

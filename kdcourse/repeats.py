@@ -29,6 +29,13 @@ class Repeats(dict[str, list[Run]]):
         return f"Repeats({', '.join(self)}; seeds {', '.join(map(str, self.seeds))})"
 
 
+def _refuse_same(name: str, run: Run, found: dict[str, list[Run]]) -> None:
+    """Each seed and method wants a model of its own: one module would be counted again and again."""
+    if any(run.student is other.student for runs in found.values() for other in runs):
+        raise fail(f"the method {name}", "train a new student for each seed", "the same module again",
+                   "Build it inside: lambda seed: kd.train(kd.build('cnn', seed=seed), ..., seed=seed).")  # fmt: skip
+
+
 def over_seeds(
     methods: Mapping[str, Callable[[int], Run]], seeds: int | Sequence[int] = 5, *, progress: bool = True
 ) -> Repeats:  # fmt: skip
@@ -48,8 +55,11 @@ def over_seeds(
     """
     if not isinstance(methods, Mapping) or not methods or not all(callable(m) for m in methods.values()):
         raise fail("methods", "be {name: function of a seed}", methods, "Write {'mine': lambda seed: kd.train(...)}.")
+    seeds = seeds.tolist() if hasattr(seeds, "tolist") else seeds
     if not isinstance(seeds, Sequence):
         positive("seeds", seeds, whole=True)
+    elif not seeds:
+        raise fail("seeds", "hold at least one", seeds, "Write 5, or [0, 1, 2, 3, 4].")
     chosen = [int(seed) for seed in (seeds if isinstance(seeds, Sequence) else range(seeds))]
     found: dict[str, list[Run]] = {name: [] for name in methods}
     with progress_bar(progress, total=len(chosen) * len(methods), desc="over seeds") as bar:
@@ -60,6 +70,7 @@ def over_seeds(
                     raise fail(
                         f"the method {name}", "return a run", type(run).__name__, "Return kd.train(...).", TypeError
                     )
+                _refuse_same(name, run, found)
                 found[name].append(run)
                 bar.update()
     return Repeats(found, chosen)

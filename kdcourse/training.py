@@ -58,15 +58,21 @@ class TrainState:
     first_loss: float | None = None
     best_metric: float = -math.inf
     best_epoch: int | None = None
-    good: dict[str, Tensor] = field(default_factory=dict)  # weights of the best, else the last, finished epoch
+    good: list[tuple[Tensor, Tensor]] = field(default_factory=list)  # of the best, else the last, finished epoch
 
     def keep(self) -> None:
-        """Remember the student's present weights as the ones to end with."""
-        self.good = {name: value.detach().clone() for name, value in self.student.state_dict().items()}
+        """Remember the student's present weights and buffers, all of them, as the ones to end with."""
+        held = [*self.student.parameters(), *self.student.buffers()]
+        self.good = [(value, value.detach().clone()) for value in held]
 
     def restore(self) -> None:
-        """Give the student the remembered weights."""
-        self.student.load_state_dict(self.good)
+        """Give the student the remembered weights and buffers."""
+        with torch.no_grad():
+            for value, kept in self.good:
+                if value.shape == kept.shape:
+                    value.copy_(kept)
+                else:
+                    value.data = kept.clone()
 
 
 @dataclass
@@ -189,6 +195,8 @@ def train(
         device, precision, forward, unpack, callbacks, cache_mb, progress, seed,
     )  # fmt: skip
     _check_models(None, model)
+    if not isinstance(data, (Part, Splits)) and recorded(data) and is_pair(data):
+        _refuse_third()
     with torch.inference_mode(False), torch.enable_grad():
         return _fit(None, model, data, val, None if loss is None else as_loss(loss), settings, teaching=False)
 
@@ -197,9 +205,11 @@ def _check_models(teacher: nn.Module | None, student: nn.Module, data: Any = ())
     if not isinstance(student, nn.Module) or not (teacher is None or isinstance(teacher, nn.Module)):
         got = f"{type(teacher).__name__} and {type(student).__name__}"
         raise fail("teacher and student", "be torch.nn.Module objects", got, "Pass the models first.", TypeError)
+    if teacher is not None and not isinstance(data, (Part, Splits)) and recorded(data) and is_pair(data):
+        _refuse_third()
     if teacher is None and isinstance(data, (Part, Splits, tuple, list)):
         part = data.train if isinstance(data, Splits) else data
-        if data != () and not recorded(part):
+        if (data != () and is_pair(part) and not recorded(part)) or (isinstance(part, Part) and not recorded(part)):
             raise fail("teacher", "be given where no logits were recorded", None,
                        "Pass a teacher, a part with .soft, or (inputs, labels, logits).")  # fmt: skip
     if teacher is student:
@@ -210,6 +220,12 @@ def _check_models(teacher: nn.Module | None, student: nn.Module, data: Any = ())
     if teacher is not None and not set(teacher.parameters()).isdisjoint(student.parameters()):
         raise fail("student", "share no parameter with the teacher", "shared modules",
                    "Use copy.deepcopy for the shared part.")  # fmt: skip
+
+
+def _refuse_third() -> None:
+    """A third tensor is a teacher's recorded logits; where these have no use it may have been meant otherwise."""
+    raise fail("data", "be (inputs, labels) where no recorded logits are used", "three tensors",
+               "Weights of examples go into the loss, or into a WeightedRandomSampler.")  # fmt: skip
 
 
 # ---------------------------------------------------------------- one run
@@ -268,12 +284,18 @@ class _Loop:
     def start(self, student: nn.Module, teacher: nn.Module | None, loss: Loss, data: Any) -> None:
         """Prepare loss, optimizer, schedule and cache: everything before the first epoch."""
         s = self.s
-        loss = copy.deepcopy(loss).to(self.device)
+        loss = _own_copy(loss, student, teacher).to(self.device)
         self.asks = bool(loss.needs_teacher or loss.teacher_layers)
         self.resting = _resting(student)
         rehearse(student, teacher, loss, self)
-        optimizer = make_optimizer(s, student, loss)
+        given = s.optimizer.param_groups if isinstance(s.optimizer, torch.optim.Optimizer) else []
+        self.options = [{name: value for name, value in group.items() if name != "params"} for group in given]
+        optimizer = make_optimizer(s, student, teacher, loss)
         scheduler, self.counts = make_scheduler(s, optimizer, self.feed.steps)
+        own = (
+            scheduler is not s.schedule and self.feed.steps is not None
+        )  # a loader may yield more than its length says
+        self.left = s.epochs * self.feed.steps if own and self.feed.steps else -1
         self.state = TrainState(student, loss, optimizer, scheduler)
         self.state.keep()
         self.config = s.describe() | {
@@ -311,8 +333,22 @@ class _Loop:
             self.state.restore()
             self.state.student.eval()
             self.state.optimizer.zero_grad(set_to_none=True)
-            if self.state.optimizer is self.s.optimizer and any(True for _ in self.state.loss.parameters()):
-                self.s.optimizer.param_groups.pop()  # the caller's optimizer goes back without our projections
+            self._give_optimizer_back()
+
+    def _give_optimizer_back(self) -> None:
+        """The caller's optimizer without our projections, with the rates that it came with.
+
+        A caller's own scheduler keeps what it has done to them.
+        """
+        if self.state.optimizer is not self.s.optimizer:
+            return
+        groups = self.s.optimizer.param_groups
+        del groups[len(self.options) :]
+        if not isinstance(self.s.schedule, LRScheduler):
+            for group, options in zip(groups, self.options, strict=True):
+                for name in [name for name in group if name != "params" and name not in options]:
+                    del group[name]
+                group.update(options)
 
     def _epochs(self) -> str:
         """Train until the end or the plateau; which of the two it was."""
@@ -352,10 +388,11 @@ class _Loop:
 
     def _epoch(self, bar: Any) -> dict[str, float]:
         state = self.state
+        params = [p for group in state.optimizer.param_groups for p in group["params"]]
         self.train_mode(state.student)
         if self.supervisor is not None:
             self.supervisor.begin_epoch()
-        params = [p for group in state.optimizer.param_groups for p in group["params"]]
+        self._refuse_unfrozen(params)
         steps: list[tuple[int, dict[str, Tensor]]] = []
         lr, known = state.optimizer.param_groups[0]["lr"], False
         needing = [part.name for _, part in state.loss.parts if part.needs_labels]
@@ -375,6 +412,14 @@ class _Loop:
             values = torch.stack([values[name].reshape(()) for _, values in steps]).tolist()
             averages[name] = sum(size * value for (size, _), value in zip(steps, values, strict=True)) / seen
         return {**{name: averages[name] for name in steps[0][1]}, "lr": lr}
+
+    def _refuse_unfrozen(self, params: list[Tensor]) -> None:
+        """Parameters that a callback unfroze are in no group of an optimizer of ours: say so."""
+        held = {id(p) for p in params}
+        loose = [name for name, p in self.state.student.named_parameters() if p.requires_grad and id(p) not in held]
+        if loose and self.state.optimizer is not self.s.optimizer:
+            raise fail("the student", "train the parameters that it had at the start", f"{loose[0]} was unfrozen later",
+                       "Pass an optimizer object that holds all parameters, or call train once a phase.")  # fmt: skip
 
     def _step(self, batch: Batch, params: list[Tensor]) -> tuple[int, dict[str, Tensor]]:
         state = self.state
@@ -396,8 +441,9 @@ class _Loop:
         if self.s.clip is not None:
             nn.utils.clip_grads_with_norm_(params, self.s.clip, norm)
         state.optimizer.step()
-        if state.scheduler is not None and self.counts == "batches":
+        if state.scheduler is not None and self.counts == "batches" and self.left != 0:
             state.scheduler.step()
+            self.left -= 1
         size = batch.size or len(logits if isinstance(logits, Tensor) else next(iter(logits.values())))
         return size, {name: v.detach() for name, v in {"loss": loss, **terms, "grad_norm": norm}.items()}
 
@@ -456,9 +502,9 @@ class _Loop:
             state.keep()
         if metric is not None and metric > state.best_metric:
             state.best_metric, state.best_epoch = metric, state.epoch
-        if isinstance(self.s.schedule, ReduceLROnPlateau):
+        if isinstance(state.scheduler, ReduceLROnPlateau):
             watched = averages["loss"] if metric is None else -metric  # what should fall
-            self.s.schedule.step(watched if self.s.schedule.mode == "min" else -watched)
+            state.scheduler.step(watched if state.scheduler.mode == "min" else -watched)
         elif state.scheduler is not None and self.counts == "epochs":
             state.scheduler.step()
         state.epoch += 1
@@ -469,6 +515,15 @@ class _Loop:
         if self.s.patience is None or state.best_epoch is None or state.epoch < self.s.min_epochs:
             return False
         return state.epoch - 1 - state.best_epoch >= self.s.patience
+
+
+def _own_copy(loss: Loss, *models: nn.Module | None) -> Loss:
+    """A deep copy of the loss that still sees the very student and teacher, where it holds one of them."""
+    memo: dict[int, Any] = {}
+    for model in models:
+        if model is not None:
+            memo |= {id(v): v for v in [*model.modules(), *model.parameters(), *model.buffers()]}
+    return copy.deepcopy(loss, memo)
 
 
 def _every(device: torch.device) -> int:

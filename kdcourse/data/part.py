@@ -120,7 +120,17 @@ def as_part(data: Any) -> Part:
         raise fail("data", "be a loaded set, a Part, or a pair (inputs, labels) of tensors", type(data).__name__,
                    "Unlabelled data is (inputs, None); recorded answers come third.", TypeError)  # fmt: skip
     inputs, labels, *soft = data
-    return Part(torch.as_tensor(inputs), labels, soft=None if not soft else torch.as_tensor(soft[0]))
+    labels = np.asarray(labels) if hasattr(labels, "__array__") and not isinstance(labels, Tensor) else labels
+    return Part(tensor(inputs), labels, soft=None if not soft else tensor(soft[0]))
+
+
+def tensor(value: Any) -> Tensor:
+    """A tensor as it is; an array as one, whatever its strides, byte order and writability."""
+    if isinstance(value, Tensor):
+        return value
+    array = np.asarray(value)
+    array = np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("="))
+    return torch.from_numpy(array if array.flags.writeable else array.copy())
 
 
 def is_pair(data: Any) -> bool:
@@ -128,7 +138,11 @@ def is_pair(data: Any) -> bool:
     numbers = (Tensor, np.ndarray)
     if not isinstance(data, (tuple, list)) or len(data) not in (2, 3) or not isinstance(data[0], numbers):
         return False
-    return all(value is None or isinstance(value, (*numbers, Mapping)) for value in data[1:])
+    labels = data[1]
+    row = isinstance(labels, (list, tuple)) and len(labels) == len(data[0])
+    column = hasattr(labels, "__array__")  # a column of a table, say
+    plain = labels is None or isinstance(labels, (*numbers, Mapping)) or row or column
+    return plain and all(value is None or isinstance(value, numbers) for value in data[2:])
 
 
 def tidy(labels: Any, name: str = "labels") -> Any:
@@ -141,7 +155,7 @@ def tidy(labels: Any, name: str = "labels") -> Any:
     if isinstance(labels, Mapping):
         return {key: tidy(value, f"{name}[{key!r}]") for key, value in labels.items()}
     if isinstance(labels, np.ndarray) and labels.dtype.kind in "iufb":
-        labels = torch.as_tensor(labels)
+        labels = tensor(labels)
     if isinstance(labels, (list, tuple)) and labels and all(isinstance(v, (int, float)) for v in labels):
         labels = torch.tensor(labels)
     if not isinstance(labels, Tensor) or labels.is_complex():

@@ -79,7 +79,8 @@ def _cut(labels: Any, positions: Tensor, size: int, seed: int, *, leftover: bool
         return positions, positions[:0]
     from sklearn.model_selection import train_test_split
 
-    classes = labels[positions] if isinstance(labels, Tensor) and not labels.is_floating_point() else None
+    numbers = isinstance(labels, Tensor) and not labels.is_floating_point() and labels.ndim == 1
+    classes = labels[positions] if numbers else None
     if leftover and classes is not None and size < len(set(classes.tolist())):
         classes = None  # too few left over to have one of each class
     try:
@@ -100,7 +101,9 @@ def _hash(*parts: Tensor) -> str:
 def few_labels(part: Part, n: int, seed: int = 0) -> Part:
     """Keep ``n`` labels, balanced over the classes; every other label becomes -100."""
     positive("n", n, whole=True)
-    if not isinstance(part.labels, Tensor) or part.labels.is_floating_point() or bool((part.labels == NO_LABEL).all()):
+    part, labels = as_part(part), as_part(part).labels
+    one = isinstance(labels, Tensor) and not labels.is_floating_point() and labels.ndim == 1
+    if not one or bool((labels == NO_LABEL).all()):
         raise fail("part", "have class labels to choose from", describe_labels(part.labels), "Pass a labelled part.")
     classes = sorted(set(part.labels.tolist()) - {NO_LABEL})
     smallest = int(min((part.labels == c).sum() for c in classes))
@@ -119,16 +122,20 @@ def few_labels(part: Part, n: int, seed: int = 0) -> Part:
 
 def unlabelled(part: Part) -> Part:
     """The same images, with no labels at all."""
+    part = as_part(part)
     return Part(part.images, None, part.indices, soft=part.soft, provenance=part.provenance, classes=part.classes)
 
 
 def join(*parts: Part) -> Part:
     """One part after another; where some carry class labels and some none, the latter get -100."""
+    parts = tuple(as_part(part) for part in parts)
+    _check_joined(parts)
     bare = [part for part in parts if part.labels is None]
     if bare and any(isinstance(p.labels, Tensor) and p.labels.is_floating_point() for p in parts):
         raise fail("parts", "all have labels where one has float labels", f"{len(bare)} without", "Leave those out.")
     if any(part.labels is not None for part in parts):
-        labels = [torch.full((len(p),), NO_LABEL) if p.labels is None else p.labels for p in parts]
+        tail = next(part.labels.shape[1:] for part in parts if part.labels is not None)
+        labels = [torch.full((len(p), *tail), NO_LABEL) if p.labels is None else p.labels for p in parts]
         joined = torch.cat(labels)
     else:
         joined = None
@@ -139,6 +146,23 @@ def join(*parts: Part) -> Part:
     return Part(images, joined, soft=kept, provenance=provenance, classes=parts[0].classes)
 
 
+def _check_joined(parts: tuple[Part, ...]) -> None:
+    """Refuse parts that are not of one kind: images of one shape, labels of one dtype and shape."""
+    if not parts:
+        raise fail("parts", "be one at least", "none", "Pass the parts to join.")
+    kinds = {str(p.labels.dtype) if isinstance(p.labels, Tensor) else type(p.labels).__name__
+             for p in parts if p.labels is not None}  # fmt: skip
+    shapes = {tuple(part.images.shape[1:]) for part in parts}
+    tails = {tuple(p.labels.shape[1:]) for p in parts if isinstance(p.labels, Tensor)}
+    for what, found in (("inputs of one shape", shapes), ("labels of one shape", tails), ("labels of one kind", kinds)):
+        if len(found) > 1 or "dict" in found:
+            raise fail("parts", f"have {what}", " and ".join(map(str, sorted(found))), "Convert one of them first.")
+
+
 def tile(part: Part, n: int) -> Part:
     """The part repeated up to ``n`` examples: a smaller set then has as many steps an epoch as a larger one."""
-    return part.select(torch.arange(n) % len(part))
+    part = as_part(part)
+    positive("n", n, whole=True)
+    if not len(part):
+        raise fail("part", "hold at least one example", 0, "Check the split.")
+    return part.select(torch.arange(int(n)) % len(part))

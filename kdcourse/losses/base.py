@@ -203,9 +203,11 @@ class Criterion(Plain):
         if labels is None:
             return {self.name: outputs.sum() * 0.0}
         outputs, labels = self._beside(outputs, labels)
+        if isinstance(labels, Tensor) and not bool((labels != NO_LABEL).any()):  # a batch without any contributes 0
+            return {self.name: outputs.sum() * 0.0}
         try:
             return self._scalar(self.function(outputs, labels))
-        except (RuntimeError, ValueError, IndexError) as error:
+        except (RuntimeError, ValueError, IndexError, TypeError) as error:
             shapes = f"outputs {_about(outputs)} and labels {_about(labels)}: {error}"
             remedy = f"Adapt them: loss=lambda s, t, y: F.{_functional(self.function)}(s, y)."
             raise fail(f"the criterion {self.name}", "accept (outputs, labels)", shapes, remedy) from error
@@ -215,15 +217,18 @@ class Criterion(Plain):
         bits = isinstance(self.function, nn.BCEWithLogitsLoss) or "binary_cross_entropy" in self.name
         if not (bits or self.squared) or not isinstance(outputs, Tensor) or not isinstance(labels, Tensor):
             return outputs, labels
-        if bits and not labels.is_floating_point() and bool((labels == NO_LABEL).any()):
-            known = labels != NO_LABEL
-            outputs, labels = outputs[known], labels[known]
         labels = labels.to(outputs.dtype)
         if labels.shape != outputs.shape and labels.numel() == outputs.numel():
             labels = labels.reshape(outputs.shape)
         if labels.shape != outputs.shape:
             shapes = f"{tuple(outputs.shape)} and {tuple(labels.shape)}"
             raise fail("outputs and labels", f"have one shape for {self.name}", shapes, "Reshape the labels.")
+        known = labels != NO_LABEL
+        if bits and not bool(known.all()):
+            outputs, labels = outputs[known], labels[known]
+        if bits and not bool(((labels >= 0) & (labels <= 1)).all()):
+            odd = labels[(labels < 0) | (labels > 1)][0].item()
+            raise fail("labels", f"lie in [0, 1] for {self.name}", odd, "Write -100 where a label is unknown.")
         return outputs, labels
 
 
@@ -242,7 +247,27 @@ def as_loss(loss: Any) -> Loss:
     if not callable(loss) or isinstance(loss, type):
         rule = "be a Loss or a callable (student_logits, teacher_logits, labels) -> scalar"
         raise fail("loss", rule, loss, "Write kd.losses.SoftTargets(), say.", TypeError)
-    return Criterion(loss) if _takes_two(loss) else Plain(loss)
+    if _takes_two(loss):
+        return Criterion(loss)
+    return Plain(loss) if _takes_three(loss) else Plain(_of_both(loss))
+
+
+def _takes_three(function: Callable[..., Any]) -> bool:
+    try:
+        return _binds(inspect.signature(function.forward if isinstance(function, nn.Module) else function), 3)
+    except (TypeError, ValueError):
+        return True
+
+
+def _of_both(function: Callable[..., Any]) -> Callable[..., Tensor]:
+    """A function of (student, teacher) as one of three arguments, under its name."""
+
+    def both(student_logits: Any, teacher_logits: Any, labels: Any) -> Tensor:
+        found: Tensor = function(student_logits, teacher_logits)
+        return found
+
+    both.__name__ = getattr(function, "__name__", type(function).__name__)
+    return both
 
 
 def _takes_two(function: Callable[..., Any]) -> bool:
@@ -253,7 +278,13 @@ def _takes_two(function: Callable[..., Any]) -> bool:
         signature = inspect.signature(function.forward if isinstance(function, nn.Module) else function)
     except (TypeError, ValueError):
         return False
-    return _binds(signature, 2) and not _binds(signature, 3)
+    names = list(signature.parameters)
+    return _binds(signature, 2) and not _binds(signature, 3) and not _teachers(names[1])
+
+
+def _teachers(name: str) -> bool:
+    """Whether a second argument of that name is the teacher's answer, not the label."""
+    return "teacher" in name or name in ("t", "zt", "z_t", "logits_t", "soft")
 
 
 def _binds(signature: inspect.Signature, n: int) -> bool:
