@@ -222,7 +222,7 @@ def predict(
     rows, labels = [], []
     with torch.no_grad(), autocast(device, precision), progress_bar(progress, total=feed.steps, desc="predict") as bar:
         for batch in feed.epoch(shuffle=False):
-            rows.append([one(batch) for one in ask])
+            rows.append([_asked(one, batch) for one in ask])
             labels.append(batch.labels)
             bar.update()
     outputs = [_whole(cat(list(column))) for column in zip(*rows, strict=True)]
@@ -232,6 +232,20 @@ def predict(
         labels = [known.new_full((n, *known.shape[1:]), NO_LABEL) if v is None else v
                   for v, n in zip(labels, lengths, strict=True)]  # fmt: skip
     return outputs, None if known is None else cat(labels, "labels")
+
+
+def _asked(one: Callable[[Batch], Any], batch: Batch) -> Any:
+    """A model's answer; refused where it changes the inputs, which the next model is to see too."""
+    before = _version(batch.inputs)
+    answer = one(batch)
+    if _version(batch.inputs) != before:
+        raise fail("the model", "leave its inputs as they are", "inputs changed in place",
+                   "Pass forward=lambda model, x: model(x.clone()).")  # fmt: skip
+    return answer
+
+
+def _version(value: Any) -> int:
+    return value._version if isinstance(value, Tensor) and not value.is_inference() else 0
 
 
 def _whole(outputs: Any) -> Any:

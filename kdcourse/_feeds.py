@@ -69,7 +69,8 @@ def rebuilt(value: Any, items: list[Any]) -> Any:
 
 def move(value: Any, device: torch.device) -> Any:
     """A tensor, anything with ``.to``, a dict or sequence of such on ``device``; anything else as it is."""
-    if isinstance(value, Tensor):
+    if isinstance(value, Tensor):  # without the graph or the inference mode in which it was made
+        value = value.clone() if value.is_inference() else value.detach()
         return value.to(device, non_blocking=True)
     if hasattr(value, "to") and not isinstance(value, (Mapping, type)):  # packed sequences, graphs, one's own objects
         return value.to(device)

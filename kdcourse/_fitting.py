@@ -79,10 +79,24 @@ def default_loss(read: Read) -> Loss:
     return MSE() if read.kind == "regression" else CrossEntropy()
 
 
+def _softmax_labels(loss: Loss, kind: str, what: str) -> None:
+    """Refuse a softmax cross-entropy on labels that are neither class numbers nor probabilities."""
+    reading = [part.name for _, part in loss.parts
+               if part.name in ("CrossEntropyLoss", "cross_entropy") or (isinstance(part, (CrossEntropy, SoftTargets))
+               and part.needs_labels)]  # fmt: skip
+    if reading and kind not in ("classes", "soft", "dense", "none", "heads"):
+        remedy = (
+            "Many-hot labels and one logit: torch.nn.BCEWithLogitsLoss() beside SoftTargets(alpha=1.0); targets: MSE()."
+        )
+        rule = f"be class numbers or probabilities for the loss {reading[0]}"
+        raise fail(f"{what}labels", rule, {"multilabel": "many-hot", "binary": "one output"}.get(kind, kind), remedy)
+
+
 def fit_together(
     loss: Loss, feed: Feed, held: Feed | None, teaching: bool, teacher: nn.Module | None, s: Settings
 ) -> None:
     """Refuse a loss without its labels or its teacher, and options without effect."""
+    _softmax_labels(loss, feed.kind, "")
     loose = [part.name for _, part in loss.parts if part.needs_labels]
     unlabelled = (feed.part is not None and not labelled(feed.labels)) or feed.labels is None
     if loose and unlabelled:
@@ -134,8 +148,9 @@ class Chosen:
             same = outputs[0].argmax(dim=1) == outputs[1].argmax(dim=1)
             return {"val_agreement": float(same.float().mean())}
         if self.by_loss:
-            total = sum(size for size, _ in losses)
-            found = {"val_loss": sum(size * value for size, value in losses) / total}
+            counted = [(size, value) for size, value in losses if size]
+            total = sum(size for size, _ in counted)
+            found = {"val_loss": sum(size * value for size, value in counted) / max(total, 1)}
             right = self.kind in ("binary", "multilabel", "classes", "soft", "dense")
             return found | ({"val_accuracy": _mean(accuracies(outputs[0], labels, self.kind))} if right else {})
         if self.name == "neg_mse":
@@ -152,7 +167,9 @@ def _mean(values: Tensor) -> float:
     return float(values.float().mean())
 
 
-def choose_metric(read: Read, held: Feed | None, loss: Loss, s: Settings, teaching: bool) -> Chosen:
+def choose_metric(
+    read: Read, held: Feed | None, loss: Loss, s: Settings, teaching: bool, teacher: nn.Module | None
+) -> Chosen:
     """The metric by the labels' kind; see ``distill``."""
     if callable(s.metric):
         return Chosen(getattr(s.metric, "__name__", "metric").replace("<lambda>", "metric"), s.metric)
@@ -165,6 +182,9 @@ def choose_metric(read: Read, held: Feed | None, loss: Loss, s: Settings, teachi
         if len(shapes) != 1 or shapes[0] < 2:
             raise fail("metric", "be a function where outputs are no classes and val has no labels", "auto",
                        "Pass (outputs, labels) -> float, or labelled validation data.")  # fmt: skip
+        if teacher is None and (held.part is None or held.part.soft is None):
+            raise fail("val", "carry recorded logits or labels where there is no teacher", "neither",
+                       "Pass val=(inputs, None, logits), or labels.")  # fmt: skip
         return Chosen("agreement")
     if read.val_kind == "heads":
         raise fail("metric", "be a function where there are several heads", "auto", "Pass (outputs, labels) -> float.")

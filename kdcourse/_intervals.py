@@ -11,6 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from kdcourse._arguments import fail, positive
+
 __all__ = ["Difference", "by_images", "by_seeds", "holm", "redrawn", "t_interval", "variance"]
 
 CONFIDENCE = 0.95
@@ -46,7 +48,7 @@ class Difference:
     @property
     def resolved(self) -> bool:
         """Whether there is an interval and it leaves out zero."""
-        return self.low is not None and self.high is not None and not self.low <= 0 <= self.high
+        return self.low is not None and self.high is not None and (self.low > 0 or self.high < 0)
 
     @property
     def reading(self) -> str:
@@ -54,7 +56,8 @@ class Difference:
         if self.kind == "identical":
             return "identical"
         if self.low is None:
-            return f"{len(self.per_seed)} seeds are too few for an interval"
+            count = len(self.per_seed)
+            return f"{count} seed{'s are' if count > 1 else ' is'} too few for an interval"
         return "a difference" if self.resolved else "no difference that we can measure"
 
     def text(self, scale: float | None = None, unit: str = "") -> str:
@@ -63,15 +66,19 @@ class Difference:
         if self.kind == "identical":
             return "identical"
         if self.low is None or self.high is None:
-            values = ", ".join(f"{scale * v + 0.0:+.2f}" for v in self.per_seed)
-            return f"{scale * self.difference + 0.0:+.2f}{unit} (seeds: {values})"
+            digits = 2 if abs(scale) >= 100 else 4
+            values = ", ".join(f"{scale * v + 0.0:+.{digits}f}" for v in self.per_seed)
+            return f"{scale * self.difference + 0.0:+.{digits}f}{unit} (seeds: {values})"
         half = scale * (self.high - self.low) / 2
-        digits = _decimals(half)
-        return f"{round(scale * self.difference, digits) + 0.0:+.{digits}f} ± {half:.{digits}f}{unit}"
+        middle, digits = scale * self.difference, _decimals(half)
+        while digits < 6 and round(abs(middle), digits) == round(half, digits):  # show on which side zero lies
+            digits += 1
+        return f"{round(middle, digits) + 0.0:+.{digits}f} ± {half:.{digits}f}{unit}"
 
     def __format__(self, form: str) -> str:
         """``f"{difference:+.1f}"``: the number alone, in its unit."""
-        return format(self.scale * self.difference, form) if form else self.text()
+        shown = format(self.scale * self.difference, form) if form else self.text()
+        return shown.replace("-", "+", 1) if form and shown.startswith("-") and float(shown) == 0 else shown
 
     def __str__(self) -> str:
         return self.text()
@@ -100,8 +107,8 @@ def _decimals(half: float) -> int:
 def variance(ms_seeds: Any, ms_images: Any, ms_rest: Any, seeds: int, images: int) -> tuple[Any, Any]:
     """(variance of the mean, degrees of freedom) from the mean squares of the two-way table; arrays serve too.
 
-    V = V_seeds + V_images - V_rest with V_x = MS_x / (S I), by Satterthwaite's degrees of freedom, never below S - 1.
-    Where V is not above 0, the larger of V_seeds and V_images with S - 1.
+    V = V_seeds + V_images - V_rest with V_x = MS_x / (S I), by Satterthwaite's degrees of freedom, never below S - 1
+    (or I - 1, with fewer images). Where V is not above 0, the larger of V_seeds and V_images with that.
     """
     cells = seeds * images
     parts = [np.asarray(ms, dtype=float) / cells for ms in (ms_seeds, ms_images, ms_rest)]
@@ -110,9 +117,10 @@ def variance(ms_seeds: Any, ms_images: Any, ms_rest: Any, seeds: int, images: in
     spread = sum(part**2 / n for part, n in zip(parts, free, strict=True))
     with np.errstate(divide="ignore", invalid="ignore"):
         nu = np.where(spread > 0, total**2 / spread, seeds - 1)
-    nu = np.maximum(nu, seeds - 1)
+    least = min(seeds, images) - 1
+    nu = np.maximum(nu, least)
     bad = total <= 0
-    return np.where(bad, np.maximum(parts[0], parts[1]), total), np.where(bad, seeds - 1, nu)
+    return np.where(bad, np.maximum(parts[0], parts[1]), total), np.where(bad, least, nu)
 
 
 def mean_squares(table: np.ndarray) -> tuple[float, float, float]:
@@ -129,6 +137,9 @@ def mean_squares(table: np.ndarray) -> tuple[float, float, float]:
 def by_images(table: np.ndarray, *, scale: float = 100.0, unit: str = "points") -> Difference:
     """The difference from each seed's difference on each image. Shape: S x I, the same images in every row."""
     table = np.asarray(table, dtype=float)
+    if table.ndim != 2 or not table.size or not np.isfinite(table).all():
+        got = f"shape {table.shape}" if table.ndim != 2 or not table.size else "NaN or infinity among them"
+        raise fail("table", "hold finite differences, one row a seed, one column an image", got, "Check the answers.")
     seeds, images = table.shape
     mean, per_seed = float(table.mean()), table.mean(axis=1).tolist()
     shown: dict[str, Any] = {"per_seed": per_seed, "scale": scale, "unit": unit}
@@ -149,6 +160,9 @@ def by_images(table: np.ndarray, *, scale: float = 100.0, unit: str = "points") 
 def by_seeds(differences: Sequence[float], *, scale: float = 100.0, unit: str = "points") -> Difference:
     """The difference from one value a seed, where there are no answers by image (an AUC, say): Student's t."""
     values = [float(v) for v in differences]
+    if not values or not all(map(math.isfinite, values)):
+        got = values if values else "none"
+        raise fail("differences", "be finite, one a seed", got, "Look for the seed whose value is missing.")
     mean = math.fsum(values) / len(values)
     shown: dict[str, Any] = {"per_seed": values, "scale": scale, "unit": unit}
     if len(values) < FEWEST:
@@ -172,6 +186,7 @@ def redrawn(
 
     The variance is s^2 (1/S + n_test/n_train) (Nadeau & Bengio 2003); plain t covers 84% with five redraws.
     """
+    positive("test_share", test_share)
     found = by_seeds(differences, scale=scale, unit=unit)
     if found.low is None or found.kind == "identical":
         return found
@@ -188,7 +203,7 @@ def holm(differences: Sequence[Difference]) -> list[bool]:
     ps = [1.0 if d.p is None else d.p for d in differences]
     order, kept = sorted(range(len(ps)), key=lambda i: ps[i]), [False] * len(ps)
     for rank, i in enumerate(order):
-        if ps[i] > (1 - CONFIDENCE) / (len(ps) - rank):
+        if not ps[i] <= (1 - CONFIDENCE) / (len(ps) - rank):
             break
         kept[i] = True
     return kept

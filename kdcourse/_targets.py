@@ -69,6 +69,9 @@ def kind_of(outputs: Any, labels: Any, *, squared: bool = False) -> str:
 
 
 def _one_output(labels: Tensor, squared: bool) -> str:
+    if labels.numel() != len(labels):
+        raise fail("labels", "be one number an example where the model has one output", tuple(labels.shape),
+                   "Give the model one output a column.")  # fmt: skip
     known = labels[labels != NO_LABEL]
     if _bits(labels) and not squared:
         return "binary"

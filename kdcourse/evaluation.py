@@ -217,6 +217,9 @@ def _answers(
         if lost:
             raise fail("the model", "answer with numbers", f"NaN for {lost} of {len(values)} examples",
                        "Check its weights and the inputs.")  # fmt: skip
+    if isinstance(labels, Tensor) and len(labels) != len(outputs[0]):
+        raise fail("labels", f"have one row for each of the model's {len(outputs[0])} answers", len(labels),
+                   "The model must answer one row an example, the batch first.")  # fmt: skip
     kind = kind_of(outputs[0], labels)
     return outputs, checked(labels, kind, outputs[0]), kind
 

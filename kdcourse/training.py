@@ -17,6 +17,7 @@ from kdcourse._arguments import fail
 from kdcourse._feeds import Batch, Feed, autocast, labelled, open_feed, progress_bar
 from kdcourse._fitting import Chosen, choose_metric, default_loss, fit_together, read_labels, rehearse
 from kdcourse._interrupts import Interrupted
+from kdcourse._scores import known_rows
 from kdcourse._settings import Metric, Settings, make_optimizer, make_scheduler
 from kdcourse.data import Part, Splits, augmenter, epoch_seed, is_pair, pick_device, seed_all, seeded
 from kdcourse.losses import Loss, Side, SoftTargets, Step, as_loss
@@ -172,7 +173,7 @@ def distill(
         epochs, batch_size, optimizer, lr, weight_decay, schedule, metric, augment, patience, min_epochs, clip,
         device, precision, forward, unpack, callbacks, cache_mb, progress, seed,
     )  # fmt: skip
-    _check_models(teacher, student, data)
+    _check_models(teacher, student, data, augment)
     loss = SoftTargets(4.0, 0.9) if loss is None else as_loss(loss)
     with torch.inference_mode(False), torch.enable_grad():
         return _fit(teacher, student, data, val, loss, settings, teaching=True)
@@ -201,7 +202,7 @@ def train(
         return _fit(None, model, data, val, None if loss is None else as_loss(loss), settings, teaching=False)
 
 
-def _check_models(teacher: nn.Module | None, student: nn.Module, data: Any = ()) -> None:
+def _check_models(teacher: nn.Module | None, student: nn.Module, data: Any = (), augment: Any = None) -> None:
     if not isinstance(student, nn.Module) or not (teacher is None or isinstance(teacher, nn.Module)):
         got = f"{type(teacher).__name__} and {type(student).__name__}"
         raise fail("teacher and student", "be torch.nn.Module objects", got, "Pass the models first.", TypeError)
@@ -209,6 +210,9 @@ def _check_models(teacher: nn.Module | None, student: nn.Module, data: Any = ())
         _refuse_third()
     if teacher is None and isinstance(data, (Part, Splits, tuple, list)):
         part = data.train if isinstance(data, Splits) else data
+        if augment and recorded(part):
+            rule = "be left out where logits were recorded: they belong to the images as they were"
+            raise fail("augment", rule, augment, "Pass the teacher itself.")
         if (data != () and is_pair(part) and not recorded(part)) or (isinstance(part, Part) and not recorded(part)):
             raise fail("teacher", "be given where no logits were recorded", None,
                        "Pass a teacher, a part with .soft, or (inputs, labels, logits).")  # fmt: skip
@@ -256,7 +260,7 @@ def _fit(
         read = read_labels(student, feed, held, loss, s, device)
         loss = default_loss(read) if loss is None else loss
         fit_together(loss, feed, held, teaching, teacher, s)
-        chosen = choose_metric(read, held, loss, s, teaching)
+        chosen = choose_metric(read, held, loss, s, teaching, teacher)
         loop = _Loop(s, device, feed, held, supervisor, looking, chosen, started)
         loop.start(student, teacher, loss, data)
         stack.enter_context(looking)
@@ -343,6 +347,9 @@ class _Loop:
         if self.state.optimizer is not self.s.optimizer:
             return
         groups = self.s.optimizer.param_groups
+        for group in groups[len(self.options) :]:
+            for p in group["params"]:
+                self.s.optimizer.state.pop(p, None)
         del groups[len(self.options) :]
         if not isinstance(self.s.schedule, LRScheduler):
             for group, options in zip(groups, self.options, strict=True):
@@ -482,7 +489,10 @@ class _Loop:
             if self.metric.by_loss:
                 theirs = supervisor.answer(held, batch) if supervisor is not None and self.asks else None
                 step = Step(batch.inputs, batch.labels, Side(logits, seen, student), theirs, checked=True)
-                losses.append((batch.size, float(self.state.loss.total(step)[0])))
+                known = (
+                    int(known_rows(batch.labels, held.kind).sum()) if isinstance(batch.labels, Tensor) else batch.size
+                )
+                losses.append((known, float(self.state.loss.total(step)[0]) if known else 0.0))
             return logits
 
         ask: list[Callable[[Batch], Any]] = [ours]

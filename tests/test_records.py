@@ -12,7 +12,7 @@ from torch import nn
 
 import kdcourse as kd
 from kdcourse import records
-from kdcourse.records import experiments, provenance, store
+from kdcourse.records import experiments, notebook, package, provenance, rows, store
 
 SCALE, TABLE = 2, {"rate": 0.1}
 MODEL = nn.Linear(2, 1)
@@ -74,10 +74,23 @@ def rebuilt(place):
     return place / "results/score.json"
 
 
-def change(path, edit):
+def change(path, edit, digest=True):
+    """Edit a file; with a digest that fits, as only one who writes records could."""
     saved = json.loads(path.read_text())
     edit(saved)
+    if digest:
+        saved["digest"] = store.Record(saved["name"], saved["rows"], 0.0, saved["made"]).digest
     path.write_text(json.dumps(saved))
+
+
+def held(value):
+    """The hash of a global by what it holds."""
+    globals()["HELD"] = value
+    return notebook.used(uses)["notebook:HELD"]
+
+
+def uses(seed):
+    return {"x": HELD}  # noqa: F821
 
 
 # ---------------------------------------------------------------- rows and what made them
@@ -162,15 +175,14 @@ def test_globals_are_hashed_by_what_they_hold():
     same = kd.data.Splits(
         kd.data.Part(torch.zeros(3, 1, 2, 2), torch.arange(3)), kd.data.Part(torch.ones(2, 1, 2, 2)), None
     )
-    held = provenance._held
-    assert held("s", SPLITS) == held("s", same)
+    assert held(SPLITS) == held(same)
     other = kd.data.Splits(same.train.select([0, 2, 1]), same.val, None)
-    assert held("s", SPLITS) != held("s", other)
+    assert held(SPLITS) != held(other)
     torch.manual_seed(0)
-    assert held("m", MODEL) != held("m", nn.Linear(2, 1))
-    assert held("d", {"b": 1, "a": {2, 1}}) == held("d", {"a": {1, 2}, "b": 1})
-    assert held("d", {"a": 1}) != held("d", {"a": 1.0})
-    assert held("n", np.arange(3)) != held("n", np.arange(4))
+    assert held(MODEL) != held(nn.Linear(2, 1))
+    assert held({"b": 1, "a": {2, 1}}) == held({"a": {1, 2}, "b": 1})
+    assert held({"a": 1}) != held({"a": 1.0})
+    assert held(np.arange(3)) != held(np.arange(4))
 
 
 def test_a_global_that_cannot_be_hashed_is_refused(place, monkeypatch):
@@ -183,28 +195,28 @@ def test_a_global_that_cannot_be_hashed_is_refused(place, monkeypatch):
 
 
 def test_docstrings_comments_and_annotations_do_not_count():
-    one = provenance.bare(
+    one = package.bare(
         "def f(x: int, *, t: float = 1.0) -> int:\n    'doc'\n    # a remark\n    y: int = x\n    return y"
     )
-    assert one == provenance.bare("def f(x, *, t=1.0):\n    y = x\n    return y")
+    assert one == package.bare("def f(x, *, t=1.0):\n    y = x\n    return y")
     for other in ("def f(x, *, t=2.0):\n    y = x\n    return y", "def f(x, *, t=1.0):\n    y = -x\n    return y"):
-        assert one != provenance.bare(other)
-    assert provenance.bare("class A:\n    'doc'\n    b = 1") != provenance.bare("class A:\n    b = 2")
+        assert one != package.bare(other)
+    assert package.bare("class A:\n    'doc'\n    b = 1") != package.bare("class A:\n    b = 2")
 
 
 def test_constants_inside_containers_of_classes_count():
-    name = "kdcourse._settings:OPTIMIZERS"
-    before = provenance._constant(name)
+    name = "constant:kdcourse._settings:OPTIMIZERS"
+    before = package.reading(name)
     from kdcourse import _settings
 
     old = _settings.OPTIMIZERS["adamw"]
     _settings.OPTIMIZERS["adamw"] = (old[0], {**old[1], "lr": 1e-3})
     try:
-        assert provenance._constant(name) != before
+        assert package.reading(name) != before
     finally:
         _settings.OPTIMIZERS["adamw"] = old
-    assert provenance._constant(name) == before
-    read = provenance._code("kdcourse._settings:make_optimizer")[1]
+    assert package.reading(name) == before
+    read = package.code("kdcourse._settings:make_optimizer")[1]
     assert name in read
 
 
@@ -212,7 +224,7 @@ def test_constants_inside_containers_of_classes_count():
 
 
 def test_a_number_that_was_moved_is_noticed(rebuilt):
-    change(rebuilt, lambda saved: saved["rows"][2].update(score=saved["rows"][2]["score"] + 0.004))
+    change(rebuilt, lambda saved: saved["rows"][2].update(score=saved["rows"][2]["score"] + 0.004), digest=False)
     for reading in (ask, lambda: records.read("score")):
         with pytest.raises(RuntimeError, match="score: its rows are not those that were recorded"):
             reading()
@@ -236,7 +248,6 @@ def test_a_mean_that_contradicts_its_own_bits_is_noticed_even_with_a_new_digest(
 
     def edit(saved):
         saved["rows"][0]["test"] += 0.01
-        saved["digest"] = store.Record("answers", saved["rows"]).digest
 
     change(place / "results/answers.json", edit)
     with pytest.raises(RuntimeError, match="answers: test of seed 0 is not the mean of its own bits, 0.6000"):
@@ -320,7 +331,7 @@ def test_on_another_processor_hashes_are_renewed_within_the_tolerance_and_it_say
     moved = json.loads(rebuilt.read_text())
     for row in moved["rows"]:
         row["score"] += 0.015
-    moved["digest"] = store.Record("score", moved["rows"]).digest
+    moved["digest"] = store.Record("score", moved["rows"], 0.0, moved["made"]).digest
     rebuilt.write_text(json.dumps(moved))
     monkeypatch.setitem(globals(), "TABLE", TABLE)
     change(rebuilt, lambda saved: saved["made"][0]["hashes"].update({"notebook:helper": "old"}))
@@ -334,7 +345,6 @@ def test_on_another_processor_hashes_are_renewed_within_the_tolerance_and_it_say
 def test_a_plan_says_what_is_stale_and_about_how_long_it_takes(rebuilt, monkeypatch):
     monkeypatch.setattr(experiments, "plans", [])
     change(rebuilt, lambda saved: [row.update(seconds=2.0) for row in saved["rows"]])
-    change(rebuilt, lambda saved: saved.update(digest=store.Record("score", saved["rows"]).digest))
     ask("plan")
     ask("plan", seeds=[0, 1, 2, 3, 4])
     monkeypatch.setitem(globals(), "SCALE", 3)
@@ -386,7 +396,6 @@ def test_rows_that_took_long_are_not_drawn(rebuilt):
     def slow(saved):
         for row in saved["rows"][:5]:
             row["seconds"] = 20.0
-        saved["digest"] = store.Record("score", saved["rows"]).digest
 
     change(rebuilt, slow)
     ask()
@@ -444,7 +453,7 @@ def test_only_right_or_wrong_can_be_recorded_image_by_image(place):
         return {"test": torch.zeros(2, 3)}
 
     with pytest.raises(ValueError, match=r"be a row of bool, right or wrong; got torch.float32 of shape \(2, 3\)"):
-        experiments.run_row(unfit, {"seed": 0})
+        rows.run_row(unfit, {"seed": 0})
 
 
 def test_best_takes_the_highest_mean_of_each_group():
@@ -550,3 +559,263 @@ def test_the_commit_is_this_repositorys():
     done = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False, cwd=kd.__path__[0])
     experiments._commit.cache_clear()
     assert experiments._commit() == (done.stdout.strip() or kd.__version__)
+
+
+# ---------------------------------------------------------------- what an attacker found
+
+
+def cells(source, name="<cell>"):
+    """A namespace made as a notebook's cells are: the source is found through linecache alone."""
+    import linecache
+
+    linecache.cache[name] = (len(source), None, source.splitlines(keepends=True), name)
+    namespace = {"__name__": "__main__", "kd": kd, "torch": torch, "nn": nn}
+    exec(compile(source, name, "exec"), namespace)
+    return namespace
+
+
+def differ(one, other):
+    """Whether two sources of a function ``f`` are told apart."""
+    found = [notebook.used(cells(source, f"<cell {i}>")["f"]) for i, source in enumerate((one, other))]
+    return found[0] != found[1]
+
+
+CACHED = "import functools\nclass A:\n    v = 1\n    def of(self):\n        return self.v\n\nmade = functools.cache(A)\n\ndef f(seed):\n    return {'v': made().of()}\n"
+
+
+@pytest.mark.parametrize(("source", "text", "replacement"), [
+    (CACHED, "v = 1", "v = 2"),
+    ("class A:\n    def of(self, x):\n        return x\ndef f(seed):\n    return {'v': A().of(1)}\n", "return x", "return -x"),
+    ("def a(x):\n    return 1.0\nT = {'x': a}\ndef f(seed):\n    return {'v': T['x'](0)}\n", "1.0", "2.0"),
+    ("T = [lambda x: x + 1]\ndef f(seed):\n    return {'v': T[0](0)}\n", "x + 1", "x + 2"),
+    ("ACT = nn.ReLU\ndef f(seed):\n    return {'v': 1 if ACT else 0}\n", "ReLU", "Tanh"),
+    ("from math import sin as g\ndef f(seed):\n    return {'v': g(seed)}\n", "import sin", "import cos"),
+    ("import torch.nn.functional as F\ndef f(seed):\n    return {'v': F}\n", "torch.nn.functional as F", "torch.nn as F"),
+    ("class C:\n    def __init__(self, n):\n        self.n = n\n    def go(self):\n        return self.n\ng = C(1).go\ndef f(seed):\n    return {'v': g()}\n", "C(1)", "C(2)"),
+    ("import functools\ndef twice(g):\n    @functools.wraps(g)\n    def w(*a):\n        return 2 * g(*a)\n    return w\ndef one(x):\n    return x\nh = twice(one)\ndef f(seed):\n    return {'v': h(1)}\n", "2 * g", "3 * g"),
+    ("def make(n):\n    return lambda x: x + n\na = make(1)\nb = make(2)\ndef f(seed):\n    return {'v': a(b(1))}\n", "make(2)", "make(3)"),
+    ("import functools, math\ng = functools.partial(math.pow, 2)\ndef f(seed):\n    return {'v': g(seed)}\n", "math.pow, 2", "math.pow, 3"),
+    ("def f(seed):\n    return {'v': kd.data.NO_LABEL, 'w': kd.pipeline.TUNE_LR}\n", "TUNE_LR", "PATIENCE"),
+    ("X = [1, 23]\ndef f(seed):\n    return {'v': X}\n", "[1, 23]", "[12, 3]"),
+    ("M = nn.Dropout()\ndef f(seed):\n    return {'v': M}\n", "nn.Dropout()", "nn.Dropout().eval()"),
+    ("class N(nn.Module):\n    def forward(self, x):\n        return x\nM = N()\ndef f(seed):\n    return {'v': M}\n", "return x", "return 2 * x"),
+    ("def f(seed, n=[1]):\n    return {'v': n}\n", "[1]", "[2]"),
+])  # fmt: skip
+def test_what_a_notebook_holds_is_told_apart(source, text, replacement):
+    assert text in source
+    assert differ(source, source.replace(text, replacement))
+    assert not differ(source, source + "\n# a remark\n")
+
+
+def test_a_local_name_is_no_global():
+    source = "def f(seed):\n    model = seed\n    return {'v': model}\n"
+    assert not differ(source, source + "model = object()\n")
+
+
+def test_constants_deep_in_the_package_are_found():
+    found = notebook.used(
+        cells(
+            "def f(seed):\n    from kdcourse.pipeline import TUNE_LR\n    return {'v': kd.data.NO_LABEL, 'w': TUNE_LR}\n"
+        )["f"]
+    )
+    assert {"constant:kdcourse.data:NO_LABEL", "constant:kdcourse.pipeline:TUNE_LR"} <= set(found)
+
+
+def test_the_package_is_known_by_bindings_classes_and_fields():
+    _, read = package.code("kdcourse.losses.soft_targets:soft_targets")
+    assert "bound:kdcourse.losses.soft_targets:cross_entropy" in read, "an import under another name changes this"
+    _, read = package.code("kdcourse.models:Normalise.forward")
+    assert "class:kdcourse.models:Normalise" in read
+    _, read = package.code("kdcourse._answers:Supervisor.answer")
+    assert "class:kdcourse._answers:Side" in read, "a dataclass has no method that runs"
+    one, other = ("class A:\n    a: int\n    b: int = 1\n", "class A:\n    b: int = 1\n    a: int\n")
+    assert package.bare(one) != package.bare(other)
+    assert package.bare(one) == package.bare("class A:\n    a: float\n    b: float = 1\n")
+    from kdcourse import models
+
+    before = package.reading("bound:kdcourse.models:Normalise"), package._class(models.Normalise)
+    assert before[1] != package._class(models.Blocks)
+
+
+def test_sources_are_those_of_the_process():
+    path = package.PACKAGE / "models.py"
+    assert package.SOURCES[path] == path.read_text(encoding="utf-8")
+    assert package._tree(path) is package._tree(path)
+
+
+@pytest.mark.parametrize(("options", "text"), [
+    ({"settings": [{"arm": "x"}, {"arm": "y", "extra": 5}]}, "settings must all have the names arm"),
+    ({"settings": [{"arm": "x", "factor": 1}] * 2}, "settings must differ from each other"),
+    ({"seeds": [0, 0]}, "seeds must differ from each other"),
+    ({"seeds": [0.5]}, "seeds must be whole numbers"),
+    ({"settings": []}, "settings and seeds must be one each at least"),
+    ({"settings": [{"seed": 1, "factor": 1}]}, "settings must not use a row's own names; got 'seed'"),
+])  # fmt: skip
+def test_rows_that_could_not_be_told_apart_are_refused(place, options, text):
+    with pytest.raises(ValueError, match=text):
+        ask("rebuild", **options)
+
+
+def test_results_may_not_take_a_rows_own_names(place):
+    for name in ("seconds", "by", "arm", "test, each"):
+        with pytest.raises(ValueError, match="a result's name must differ"):
+            rows.run_row(lambda seed, arm, name=name: {name: 1}, {"arm": "x", "seed": 0})
+
+
+def test_a_renewal_keeps_the_names_that_its_rows_did_not_run(rebuilt, monkeypatch):
+    change(
+        rebuilt,
+        lambda saved: saved["made"][0]["hashes"].update(
+            {
+                "ran:kdcourse.data.comparing:shift": package.code("kdcourse.data.comparing:shift")[0],
+                "notebook:helper": "old",
+            }
+        ),
+    )
+    ask("rebuild")
+    (made,) = json.loads(rebuilt.read_text())["made"]
+    assert "ran:kdcourse.data.comparing:shift" in made["hashes"]
+
+
+def test_fewer_seeds_are_due_and_mended(rebuilt, monkeypatch):
+    monkeypatch.setattr(experiments, "plans", [])
+    ask("plan", seeds=[1, 0])
+    assert experiments.plans[0].why == "settings or seeds"
+    assert [row["seed"] for row in ask("rebuild", seeds=[1, 0]).rows] == [1, 0, 1, 0]
+    assert ask(seeds=[1, 0]).rows
+
+
+def test_a_tampered_or_broken_file_is_recorded_anew(rebuilt, capsys):
+    for text in (rebuilt.read_text().replace("6.1", "6.2"), rebuilt.read_text()[:200], "{}"):
+        rebuilt.write_text(text)
+        with pytest.raises(RuntimeError):
+            records.read("score")
+        assert ask("rebuild").values("score", arm="y") == pytest.approx([6, 6.1, 6.2])
+        assert "It is recorded anew" in capsys.readouterr().out
+
+
+def test_a_half_or_changed_line_of_an_unfinished_file_is_run_again(place, monkeypatch):
+    original = experiments.run_row
+    ran = []
+
+    def stop(function, setting):
+        ran.append(setting)
+        if len(ran) == 4:
+            raise KeyboardInterrupt
+        return original(function, setting)
+
+    monkeypatch.setattr(experiments, "run_row", stop)
+    with pytest.raises(KeyboardInterrupt):
+        ask("rebuild")
+    path = place / "results/score.partial"
+    lines = path.read_text().splitlines()
+    lines[1] = lines[1].replace('"score": 2.0', '"score": 99.0')
+    path.write_text("\n".join(lines)[:-20])
+    assert ask("rebuild").values("score", arm="x") == pytest.approx([2, 2.1, 2.2])
+    assert len(ran) == 4 + 5, "one line was whole"
+
+
+def test_no_digest_no_record_and_what_made_it_lies_under_it(rebuilt):
+    for edit in (
+        lambda s: s.pop("digest"),
+        lambda s: s["made"][0].update(processor="mine"),
+        lambda s: s["made"][0]["hashes"].clear(),
+    ):
+        text = rebuilt.read_text()
+        change(rebuilt, edit, digest=False)
+        with pytest.raises(RuntimeError, match="its rows are not those that were recorded"):
+            records.read("score")
+        rebuilt.write_text(text)
+    change(rebuilt, lambda s: s["rows"][0].update(by=5))
+    with pytest.raises(RuntimeError, match="a row names 5 as what made it"):
+        records.read("score")
+
+
+def test_elsewhere_lists_texts_and_names_are_compared_too():
+    row = {"arm": "x", "seed": 0, "curve": [0.5, 0.6], "text": "a", "flag": True, "score": float("nan")}
+    others = [{**row, "curve": [0.5 + d, 0.6]} for d in (0.0, 0.01, 0.02)]
+    assert rows.difference(row, {**row, "curve": [0.525, 0.6], "flag": False}, others) == ""
+    for key, value in (("curve", [0.6, 0.6]), ("curve", [0.5]), ("text", "b")):
+        assert key in rows.difference(row, {**row, key: value}, others)
+    assert "new is there once" in rows.difference(row, {**row, "new": 1}, others)
+    assert rows.difference({"seed": 0}, {"seed": 0}, others) == "there is nothing to compare"
+
+
+def test_the_tolerance_is_that_of_one_setting():
+    values = [
+        {"arm": "x", "factor": f, "seed": s, "score": 10 * f + s / 10, "by": 0, "seconds": 1}
+        for f in (1, 9)
+        for s in range(3)
+    ]
+    record = records.Record("t", values)
+    assert [row["factor"] for row in experiments._same_setting(record, values[0])] == [1, 1, 1]
+
+
+def test_pairs_want_the_same_seeds_once_and_names_that_exist():
+    values = [{"arm": a, "w": w, "seed": s, "v": 0.1 * s} for a in "xy" for w in (1, 2) for s in range(5)]
+    record = records.Record("t", values)
+    with pytest.raises(ValueError, match="ours and theirs must have the same seeds, one row each"):
+        record.paired("v", {"arm": "x"}, {"arm": "y"})
+    with pytest.raises(ValueError, match="ours and theirs must have the same seeds"):
+        record.paired(
+            "v",
+            {"arm": "x", "w": 1},
+            {"arm": "x", "w": 1},
+            of=records.Record("o", [{**r, "seed": r["seed"] + 9} for r in values]),
+        )
+    with pytest.raises(ValueError, match="setting must be one of t's"):
+        record.where(lables=None)
+    nan = [{"lr": 1, "seed": 0, "v": float("nan")}, {"lr": 2, "seed": 0, "v": 0.9}]
+    for order in (nan, nan[::-1]):
+        assert records.Record("t", [{"a": 0, **row} for row in order]).best("v", by="a", names=["lr"]) == [
+            {"a": 0, "lr": 2}
+        ]
+
+
+def test_a_profiler_that_is_on_stays_on():
+    import cProfile
+
+    profile = cProfile.Profile()
+    profile.enable()
+    try:
+        with provenance.Tracer() as tracer:
+            kd.build("linear")
+        assert "kdcourse.models:build" in tracer.names
+    finally:
+        profile.disable()
+
+
+def test_threads_are_traced():
+    import threading
+
+    with provenance.Tracer() as tracer:
+        thread = threading.Thread(target=lambda: kd.build("linear"))
+        thread.start()
+        thread.join()
+    assert "kdcourse.models:build" in tracer.names
+
+
+def test_rows_are_recorded_in_the_quick_profile_with_float32(place, monkeypatch):
+    monkeypatch.setenv("KDCOURSE_PROFILE", "full")
+    with pytest.raises(RuntimeError, match="rows are recorded in the quick profile with float32"):
+        ask("rebuild")
+
+
+def test_unseeded_draws_of_a_row_are_seeded_by_it(place):
+    def draws(seed, arm, factor):
+        return {"x": float(torch.rand(())), "y": float(np.random.rand())}
+
+    one = ask("rebuild", draws).values("x", arm="x")
+    torch.manual_seed(123)
+    (place / "results/score.json").unlink()
+    assert ask("rebuild", draws).values("x", arm="x") == one
+    assert len(set(one)) == 3
+
+
+def test_rulings_that_claims_no_longer_asks_for_do_not_count(place):
+    rule(2, "there", "failed", part="a")
+    rule(2, "there", "held", part="b")
+    (place / "claims.toml").write_text(
+        (place / "claims.toml").read_text().replace('parts = { a = "first", b = "second" }', 'parts = { b = "second" }')
+    )
+    assert records.verdicts() == {2: "held"}

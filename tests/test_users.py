@@ -420,3 +420,101 @@ def test_half_precision_outputs_reach_a_metric_as_float32(data):
         net(), data, val=data, metric=lambda o, y: seen.append(o.dtype) or 0.5, precision="bfloat16", epochs=1, **QUIET
     )
     assert seen == [torch.float32]
+
+
+@pytest.mark.parametrize("labels", [lambda x: (x[:, :3] > 0.5).float(), lambda x: x[:, :3] * 2 - 1])
+def test_a_softmax_on_many_hot_labels_or_targets_is_refused(data, labels):
+    y = labels(data[0])
+    calls = [lambda: kd.distill(net(), net(seed=1), (data[0], y), **QUIET)]
+    calls += [
+        lambda loss=loss: kd.train(net(), (data[0], y), loss=loss, **QUIET)
+        for loss in (L.CrossEntropy(), nn.CrossEntropyLoss())
+    ]
+    for call in calls:
+        with pytest.raises(ValueError, match="labels must be class numbers or probabilities for the loss"):
+            call()
+
+
+def test_one_logit_wants_one_label_an_example(data):
+    x, y = data
+    for labels in (F.one_hot((y > 0).long(), 2), x[:, :3]):
+        for call in (
+            lambda v=labels: kd.train(net(8, 1), (x, v), loss=nn.BCEWithLogitsLoss(), **QUIET),
+            lambda v=labels: kd.evaluate(net(8, 1), (x, v)),
+        ):
+            with pytest.raises(ValueError, match="labels must be one number an example where the model has one output"):
+                call()
+
+
+def test_an_optimizer_with_a_frozen_part_of_the_loss_keeps_its_groups(data):
+    class Perceptual(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.seen = nn.Linear(3, 4).requires_grad_(False)
+
+        def forward(self, z, t, y):
+            return (self.seen(z) - self.seen(t)).square().mean()
+
+    for loss in (Perceptual(), L.Hint({"1": "1"})):
+        student = net()
+        optimizer = torch.optim.AdamW(student.parameters(), lr=1e-3)
+        kd.distill(net(seed=1), student, data, loss=loss, optimizer=optimizer, epochs=1, **QUIET)
+        assert len(optimizer.param_groups) == 1
+        optimizer.state_dict()
+
+
+def test_tensors_with_a_graph_leave_their_makers_alone(data):
+    x, y = data
+    backbone = nn.Linear(8, 8)
+    for d in ((backbone(x), y), DataLoader(TensorDataset(backbone(x).detach().requires_grad_(), y), 30)):
+        kd.train(net(), d, epochs=2, batch_size=30, **QUIET)
+    assert all(p.grad is None for p in backbone.parameters())
+
+
+def test_a_model_that_changes_its_inputs_is_refused(data):
+    class Halves(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.inner = net()
+
+        def forward(self, x):
+            return self.inner(x.mul_(0.5))
+
+    with pytest.raises(ValueError, match="the model must leave its inputs as they are; got inputs changed in place"):
+        kd.evaluate(net(), [(data[0].clone(), data[1])], teacher=Halves())
+
+
+def test_rows_of_unequal_number_are_refused(data):
+    x, _ = data
+    with pytest.raises(ValueError, match="labels must have one row for each of the model's 120 answers; got 1"):
+        kd.evaluate(net(8, 1), [(x, x[:1, 0])])
+
+
+def test_a_sigmoid_of_one_output_trains_with_bce(data):
+    x, _ = data
+    model = nn.Sequential(nn.Linear(8, 1), nn.Sigmoid())
+    run = kd.train(model, (x, (x[:, 0] > 0.5).long()), loss=nn.BCELoss(), epochs=2, lr=0.05, **QUIET)
+    assert run.history["loss"][1] < run.history["loss"][0]
+
+
+def test_recorded_logits_and_augmentation_do_not_go_together(data):
+    images, labels = torch.rand(20, 1, 28, 28), torch.arange(20) % 10
+    with pytest.raises(ValueError, match="augment must be left out where logits were recorded"):
+        kd.distill(None, kd.build("cnn", width=4), (images, labels, torch.rand(20, 10)), augment="flip-shift", **QUIET)
+
+
+def test_terms_are_numbers_by_name(data):
+    class Odd(L.Loss):
+        def __init__(self, value):
+            super().__init__("odd")
+            self.value = value
+
+        def terms(self, step):
+            return self.value(step.student.logits)
+
+    for value, text in (
+        (lambda z: z.mean(), "the loss odd must give its terms by name"),
+        (lambda z: {"a": z[:, 0]}, "the term a must be a scalar"),
+    ):
+        with pytest.raises(TypeError, match=text):
+            kd.train(net(), data, loss=Odd(value), **QUIET)

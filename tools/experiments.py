@@ -65,7 +65,8 @@ def go(path: Path, mode: str, names: Container[str]) -> None:
 
     kdcourse.records.experiment = asked
     try:
-        execute(path)
+        with records.watched():
+            execute(path)
     except Exception as error:
         if mode != "plan":
             raise
@@ -96,7 +97,7 @@ def planned(chosen: dict[str, list[str]]) -> dict[str, list[str]]:
     due: dict[str, list[str]] = {}
     found = {plan.name: plan for plan in plans}
     for slug, names in chosen.items():
-        own = [name for name in names if name not in found or found[name].fresh or found[name].renewed]
+        own = [name for name in names if name not in found or found[name].why]
         due |= {slug: own} if own else {}
     for name in [name for names in due.values() for name in names if name in found]:
         p = found[name]

@@ -94,7 +94,7 @@ class Loss(nn.Module):
         named: dict[str, Tensor] = {}
         weighted: list[Tensor] = []
         for weight, part in self.parts:
-            for name, value in part.terms(step).items():
+            for name, value in _terms(part, step).items():
                 named[_free_name(name, {*RESERVED, *named})] = value
                 weighted.append(weight * value)
         return torch.stack([w.reshape(()) for w in weighted]).sum() if len(weighted) > 1 else weighted[0], named
@@ -133,6 +133,24 @@ def _free_name(name: str, taken: set[str]) -> str:
     if name not in taken:
         return name
     return next(f"{name}_{i}" for i in range(2, len(taken) + 3) if f"{name}_{i}" not in taken)
+
+
+def _terms(part: Loss, step: Step) -> Mapping[str, Tensor]:
+    """A loss's terms, each one number."""
+    found = part.terms(step)
+    if not isinstance(found, Mapping):
+        raise fail(
+            f"the loss {part.name}",
+            "give its terms by name",
+            type(found).__name__,
+            "Return {self.name: value}.",
+            TypeError,
+        )
+    for name, value in found.items():
+        if not isinstance(value, Tensor) or value.numel() != 1:
+            shown = tuple(value.shape) if isinstance(value, Tensor) else type(value).__name__
+            raise fail(f"the term {name}", "be a scalar tensor", shown, "Reduce it with .mean().", TypeError)
+    return found
 
 
 class Weighted(Loss):
@@ -214,7 +232,7 @@ class Criterion(Plain):
 
     def _beside(self, outputs: Any, labels: Any) -> tuple[Any, Any]:
         """Labels of N beside outputs of N x 1 (torch would compare each with every other), whole bits as floats."""
-        bits = isinstance(self.function, nn.BCEWithLogitsLoss) or "binary_cross_entropy" in self.name
+        bits = isinstance(self.function, (nn.BCEWithLogitsLoss, nn.BCELoss)) or "binary_cross_entropy" in self.name
         if not (bits or self.squared) or not isinstance(outputs, Tensor) or not isinstance(labels, Tensor):
             return outputs, labels
         labels = labels.to(outputs.dtype)
@@ -297,9 +315,11 @@ def _binds(signature: inspect.Signature, n: int) -> bool:
 
 def _functional(criterion: Any) -> str:
     """The function behind one of torch's criteria, for a message: CrossEntropyLoss -> cross_entropy."""
-    names = {"CrossEntropyLoss": "cross_entropy", "MSELoss": "mse_loss", "BCEWithLogitsLoss":
-             "binary_cross_entropy_with_logits", "KLDivLoss": "kl_div", "L1Loss": "l1_loss"}  # fmt: skip
-    return names.get(type(criterion).__name__, getattr(criterion, "__name__", "mse_loss"))
+    names = {
+        "CrossEntropyLoss": "cross_entropy", "MSELoss": "mse_loss", "KLDivLoss": "kl_div", "L1Loss": "l1_loss",
+        "BCEWithLogitsLoss": "binary_cross_entropy_with_logits", "BCELoss": "binary_cross_entropy",
+    }  # fmt: skip
+    return names.get(type(criterion).__name__, getattr(criterion, "__name__", type(criterion).__name__))
 
 
 def three_arguments(loss: Criterion) -> str:

@@ -108,8 +108,13 @@ def rule(
 def verdicts() -> dict[int, str]:
     """{row: verdict} of every claim that is ruled on; "mixed" where its parts or evidences differ."""
     found: dict[int, set[str]] = {}
+    known = {claim["row"]: claim for claim in claims()}
     for path in sorted((folder() / "results").glob("*_claims.json")):
         for ruling in json.loads(path.read_text(encoding="utf-8")):
+            claim = known.get(ruling["row"], {"evidence": []})
+            parts = claim.get("parts", {"": ""})
+            if path.name.removesuffix("_claims.json") not in claim["evidence"] or ruling.get("part", "") not in parts:
+                continue  # claims.toml no longer asks for it
             found.setdefault(ruling["row"], set()).add(ruling["verdict"])
     return {row: next(iter(own)) if len(own) == 1 else "mixed" for row, own in sorted(found.items())}
 

@@ -6,30 +6,22 @@ import os
 import random
 import statistics
 import subprocess
-import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from kdcourse._arguments import fail, one_of
 from kdcourse._measured import Measured
-from kdcourse.records import provenance
-from kdcourse.records.store import EACH, OWN, UNKNOWN, Record, load, pack, results, save
+from kdcourse.records import notebook, package, provenance
+from kdcourse.records.rows import RAN, Function, difference, key, methods, run_row, setting_of, wanted_rows
+from kdcourse.records.store import Record, load, results, save
 
-__all__ = ["Plan", "audit", "experiment", "live", "mode", "plans"]
+__all__ = ["Plan", "audit", "experiment", "live", "mode", "plans", "stale", "watched"]
 
-MODES = (
-    "read",
-    "rebuild",
-    "check",
-    "plan",
-)  # check: write nothing; plan: say what is stale
+MODES = ("read", "rebuild", "check", "plan")  # check: write nothing; plan: say what is stale
 QUICK = 20.0  # seconds: rows that took longer are not run live
-LEAST = 0.02  # on another kind of processor a value may differ by this, or by three standard deviations of its method
-Function = Callable[..., Mapping[str, Any]]
 
 
 @dataclass(frozen=True)
@@ -38,7 +30,6 @@ class Open:
 
     record: Record
     function: Function
-    settings: list[dict[str, Any]]
 
 
 @dataclass(frozen=True)
@@ -55,7 +46,6 @@ class Plan:
 
 OPEN: dict[str, Open] = {}
 plans: list[Plan] = []
-_RAN: set[str] = set()  # functions of the package that ran in this process: caches may hide them from a later row
 
 
 def mode() -> str:
@@ -74,20 +64,18 @@ def experiment(
     Args:
         name: a slug, unique in the course, "few_labels"; the file is notebooks/results/few_labels.json.
         function: shown in the evidence. What it runs and reads decides whether the recorded rows are still its own.
-        settings: keyword arguments, one mapping a row.
+        settings: keyword arguments, one mapping a row, all with the same names.
         seeds: each setting is run with each.
         method: the settings' names that tell methods apart, of each of which one row is rerun after a change; by
-            default those whose values are texts.
+            default all but the rates.
 
     Raises:
         RuntimeError: the file is missing, was tampered with, or another source made it (``make experiments`` mends
             that).
     """
-    path, wanted = results(name), [{**s, "seed": int(seed)} for s in settings for seed in seeds]
-    provenance.check_function(function)
-    for setting in wanted:
-        json.dumps(setting)  # a setting is plain data
-    now, names = mode(), _methods(settings) if method is None else list(method)
+    notebook.check_function(function)
+    path, wanted = results(name), wanted_rows(settings, seeds)
+    now, names = mode(), methods(settings) if method is None else list(method)
     if now == "rebuild":
         record = _renew(name, function, wanted, names, path)
     elif now == "plan":
@@ -95,16 +83,8 @@ def experiment(
     else:
         record = load(path)
         _refuse_stale(record, function, wanted)
-    OPEN[name] = Open(record, function, [dict(setting) for setting in settings])
+    OPEN[name] = Open(record, function)
     return record
-
-
-def _methods(settings: Sequence[Mapping[str, Any]]) -> list[str]:
-    return [name for name in (settings[0] if settings else {}) if all(isinstance(s.get(name), str) for s in settings)]
-
-
-def _key(row: Mapping[str, Any], names: Iterable[str]) -> str:
-    return json.dumps({name: row.get(name) for name in names}, sort_keys=True)
 
 
 # ---------------------------------------------------------------- is it stale?
@@ -116,12 +96,8 @@ def stale(record: Record, function: Function | None, wanted: Sequence[Mapping[st
     Without a function the package alone is compared.
     """
     found = []
-    if wanted is not None:
-        rows = [{name: row.get(name) for name in setting} for row, setting in zip(record.rows, wanted, strict=False)]
-        if len(record.rows) != len(wanted) or rows != [dict(setting) for setting in wanted]:
-            found.append("settings or seeds")
-    if not record.made:
-        return [*found, "what made it was not recorded"]
+    if wanted is not None and [setting_of(row) for row in record.rows] != [dict(setting) for setting in wanted]:
+        found.append("settings or seeds")
     for made in record.made:
         now = provenance.now(made["hashes"], function)
         names = sorted({*now, *made["hashes"]}) if function is not None else sorted(now)
@@ -136,144 +112,112 @@ def _refuse_stale(record: Record, function: Function, wanted: Sequence[Mapping[s
         raise RuntimeError(f"{record.name} is stale: {shown} changed after it was recorded. Run make experiments.")
 
 
-# ---------------------------------------------------------------- one row
+@contextmanager
+def watched() -> Iterator[None]:
+    """Count what runs between the rows too: a cell that fills a cache before an experiment asks for it."""
+    with provenance.Tracer() as tracer:
+        _WATCHERS.append(tracer)
+        try:
+            yield
+        finally:
+            _WATCHERS.remove(tracer)
 
 
-def run_row(function: Function, setting: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
-    """(a row, what made it): one thread, traced."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        started = time.perf_counter()
-        with provenance.Tracer() as tracer:
-            found = function(setting["seed"], **{name: value for name, value in setting.items() if name != "seed"})
-        seconds = time.perf_counter() - started
-    finally:
-        torch.set_num_threads(threads)
-    _RAN.update(tracer.names)
-    row = dict(setting)
-    for key, value in found.items():
-        if isinstance(value, torch.Tensor):
-            row |= {key: float(value.float().mean()), EACH.format(key): pack(value)}
-        else:
-            row[key] = value
-    row["seconds"] = round(seconds, 2)
-    return json.loads(json.dumps(row)), provenance.hashes(set(_RAN), function)
+_WATCHERS: list[provenance.Tracer] = []
 
 
-def difference(
-    recorded: Mapping[str, Any], found: Mapping[str, Any], others: Sequence[Mapping[str, Any]] | None
-) -> str:
-    """Where two runs of a row differ, in words; empty where they agree.
-
-    Args:
-        recorded, found: the two.
-        others: the rows of the same method, for the tolerance on another kind of processor; None: to the bit.
-    """
-    for key in [key for key in recorded if key not in OWN]:
-        old, new = recorded[key], found.get(key)
-        if old == new or (others is not None and (key.endswith(EACH.format("")) or not _number(old))):
-            continue
-        if others is None or not _number(new):
-            return f"{key} came out as {_shown(new)} here and was recorded as {_shown(old)}"
-        values = [row[key] for row in others if _number(row.get(key))]
-        allowed = max(LEAST, 3 * statistics.stdev(values) if len(values) > 1 else 0.0)
-        if not abs(new - old) <= allowed:
-            return f"{key} came out as {_shown(new)} here and was recorded as {_shown(old)}; {allowed:.3g} is allowed"
-    return ""
-
-
-def _number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
-
-
-def _shown(value: Any) -> str:
-    return f"{value:.6g}" if isinstance(value, float) else str(value)[:40]
+def _run(function: Function, setting: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
+    for tracer in _WATCHERS:
+        RAN.update(tracer.names)
+    return run_row(function, setting)
 
 
 # ---------------------------------------------------------------- make experiments
 
 
+def _loaded(path: Path) -> Record | None:
+    """The record, if there is one that was not tampered with; else it is made anew, and that is said."""
+    if not path.is_file():
+        return None
+    try:
+        return load(path)
+    except RuntimeError as error:
+        print(f"{error} It is recorded anew.", flush=True)
+        return None
+
+
 def _sorted_out(
     record: Record | None, function: Function, wanted: list[dict[str, Any]], names: list[str]
-) -> tuple[dict[str, dict[str, Any]], list[dict[str, Any]]]:
-    """(recorded rows that are wanted, by setting and seed; one stale row a method, the shortest)."""
+) -> tuple[dict[str, dict[str, Any]], dict[int, list[dict[str, Any]]]]:
+    """(recorded rows that are wanted, by setting and seed; for each stale ``made`` one row a method, the shortest)."""
     if record is None:
-        return {}, []
-    keys = list(wanted[0])
-    have = {_key(row, keys): row for row in record.rows}
-    kept = {_key(s, keys): have[_key(s, keys)] for s in wanted if _key(s, keys) in have}
-    good = [not stale(Record(record.name, [], 0.0, [made]), function) for made in record.made]
-    old = [row for row in kept.values() if not record.made or not good[row["by"]]]
-    shortest: dict[str, dict[str, Any]] = {}
-    for row in sorted(old, key=lambda row: float(row["seconds"])):
-        shortest.setdefault(_key(row, names), row)
-    return kept, list(shortest.values())
+        return {}, {}
+    have = {key(setting_of(row), setting_of(row)): row for row in record.rows}
+    kept = {key(s, s): have[key(s, s)] for s in wanted if key(s, s) in have}
+    old = {at for at, made in enumerate(record.made) if stale(Record(record.name, [], 0.0, [made]), function)}
+    again: dict[int, dict[str, dict[str, Any]]] = {}
+    for row in sorted(kept.values(), key=lambda row: float(row["seconds"])):
+        if row["by"] in old:
+            again.setdefault(row["by"], {}).setdefault(key(row, names), row)
+    return kept, {by: list(rows.values()) for by, rows in again.items()}
 
 
 def _plan(name: str, function: Function, wanted: list[dict[str, Any]], names: list[str], path: Path) -> Record:
-    record = load(path) if path.is_file() else None
+    record = _loaded(path)
     kept, again = _sorted_out(record, function, wanted, names)
     missing = len(wanted) - len(kept)
     mean = statistics.fmean(row["seconds"] for row in record.rows) if record and record.rows else 0.0
     why = ", ".join(stale(record, function, wanted)[:3]) if record else "missing"
-    seconds = missing * mean + sum(row["seconds"] for row in again)
-    plans.append(Plan(name, missing, len(again), len(kept), seconds, why))
+    seconds = missing * mean + sum(row["seconds"] for rows in again.values() for row in rows)
+    plans.append(Plan(name, missing, sum(map(len, again.values())), len(kept), seconds, why))
     return record or Record(name, [])
 
 
 def _renew(name: str, function: Function, wanted: list[dict[str, Any]], names: list[str], path: Path) -> Record:
     """Bring a record up to date: run what is missing; of what a change made stale rerun one row a method, else all."""
-    record = load(path) if path.is_file() else None
+    record = _loaded(path)
     kept, again = _sorted_out(record, function, wanted, names)
     made = list(record.made) if record else []
-    if again and record is not None:
-        renewed = _renewed(record, function, again, names)
+    for by, rows in again.items():
+        renewed = _renewed(record, function, by, rows) if record is not None else None
         if renewed is None:
-            kept = {}
-        else:
-            made.append(renewed)
-            stale_rows = {_key(row, names) for row in again}
-            good = [not stale(Record(name, [], 0.0, [m]), function) for m in made[:-1]]
-            for row in kept.values():
-                if _key(row, names) in stale_rows and not (record.made and good[row["by"]]):
-                    row["by"] = len(made) - 1
+            kept, made = {}, []
+            break
+        made[by] = renewed
     rows, fresh = _run_missing(name, function, wanted, kept, path)
-    for row in fresh:
-        row["by"] += len(made)
-    record = Record(name, *_tidied(rows, [*made, *_RUNS.pop(name, [])]))
+    for row in rows:
+        row["by"] += len(made) if any(row is one for one in fresh) else 0
+    record = _tidied(Record(name, rows, 0.0, [*made, *_RUNS.pop(name, [])]))
     save(record, path)
     path.with_suffix(".partial").unlink(missing_ok=True)
     return load(path)
 
 
-def _renewed(
-    record: Record, function: Function, again: list[dict[str, Any]], names: list[str]
-) -> dict[str, Any] | None:
-    """What made the stale rows, with today's hashes, if one row a method comes out as it was recorded; else None."""
-    hashes: dict[str, str] = {}
-    old = record.made[again[0]["by"]] if record.made else {**UNKNOWN, "hashes": {}}
+def _renewed(record: Record, function: Function, by: int, again: list[dict[str, Any]]) -> dict[str, Any] | None:
+    """What made these rows, with today's hashes, if one row a method comes out as it was recorded; else None.
+
+    What the rerun rows did not run keeps its name in the hashes, as it is today.
+    """
+    old = record.made[by]
     exact = provenance.same_kind(old)
     how = "to the bit" if exact else f"within the tolerance of another processor ({old['processor']})"
+    hashes = {name: value for name, value in provenance.now(old["hashes"], function).items() if value != "gone"}
     for row in again:
-        setting = {k: v for k, v in row.items() if k in _settings_of(record, row)}
-        found, own = run_row(function, setting)
-        others = None if exact else [r for r in record.rows if _key(r, names) == _key(row, names)]
-        text = difference(row, found, others)
+        found, own = _run(function, setting_of(row))
+        text = difference(row, found, None if exact else _same_setting(record, row))
         if text:
-            print(f"{record.name}: {_key(row, names)} {text}: the whole record is run again", flush=True)
+            print(f"{record.name}: {setting_of(row)} {text}: the whole record is run again", flush=True)
             return None
         hashes |= own
-        print(f"{record.name}: {_key(row, names)} as recorded, {how}", flush=True)
-    about = {name: old[name] for name in UNKNOWN if name in old}
-    return {**about, "threads": 1, "hashes": dict(sorted(hashes.items())),
-            "renewed": {"rows": len(again), "on": provenance.machine(), "equal": how}}  # fmt: skip
+        print(f"{record.name}: {setting_of(row)} as recorded, {how}", flush=True)
+    renewed = {"rows": len(again), "on": provenance.machine(), "equal": how}
+    return {**old, "hashes": dict(sorted(hashes.items())), "renewed": renewed}
 
 
-def _settings_of(record: Record, row: Mapping[str, Any]) -> list[str]:
-    """The names before and including the seed: a row holds its setting, the seed, then what came out."""
-    names = list(row)
-    return names[: names.index("seed") + 1]
+def _same_setting(record: Record, row: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The rows of the same setting, of all seeds."""
+    names = [name for name in setting_of(row) if name != "seed"]
+    return [other for other in record.rows if key(other, names) == key(row, names)]
 
 
 _RUNS: dict[str, list[dict[str, Any]]] = {}
@@ -283,22 +227,20 @@ def _run_missing(
     name: str, function: Function, wanted: list[dict[str, Any]], kept: Mapping[str, dict[str, Any]], path: Path
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """(all rows in order, those of them that were run); what an interrupted run of the same source finished is kept."""
-    keys, unfinished = list(wanted[0]), path.with_suffix(".partial")
-    signature = _signature(function, wanted)
-    lines = unfinished.read_text(encoding="utf-8").splitlines() if unfinished.is_file() else []
-    done = [json.loads(line) for line in lines[1:]] if lines and lines[0] == signature else []
-    ran: dict[str, dict[str, Any]] = {_key(item["row"], keys): item for item in done}
-    todo = [s for s in wanted if _key(s, keys) not in kept and _key(s, keys) not in ran]
+    unfinished, signature = path.with_suffix(".partial"), _signature(function, wanted)
+    done = _finished(unfinished, signature)
+    ran: dict[str, dict[str, Any]] = {key(setting_of(item["row"]), setting_of(item["row"])): item for item in done}
+    todo = [s for s in wanted if key(s, s) not in kept and key(s, s) not in ran]
     path.parent.mkdir(exist_ok=True)
-    unfinished.write_text("\n".join([signature, *map(json.dumps, done), ""]), encoding="utf-8")
+    unfinished.write_text("\n".join([signature, *map(_line, done), ""]), encoding="utf-8")
     taken: list[float] = [float(item["row"]["seconds"]) for item in done]
     for at, setting in enumerate(todo, 1):
-        row, hashes = run_row(function, setting)
+        row, hashes = _run(function, setting)
         item = {"row": row, "made": {**provenance.machine(), "threads": 1, "hashes": hashes}}
-        ran[_key(setting, keys)] = item
+        ran[key(setting, setting)] = item
         taken.append(row["seconds"])
         with unfinished.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(item) + "\n")
+            file.write(_line(item) + "\n")
         left = (len(todo) - at) * statistics.fmean(taken)
         print(f"{name} {at}/{len(todo)} {setting} {row['seconds']:.0f} s, about {left / 60:.1f} min left", flush=True)
     made: list[dict[str, Any]] = []
@@ -307,25 +249,39 @@ def _run_missing(
             made.append(item["made"])
         item["row"]["by"] = made.index(item["made"])
     _RUNS[name] = made
-    rows = [kept.get(_key(s, keys)) or ran[_key(s, keys)]["row"] for s in wanted]
+    rows = [kept.get(key(s, s)) or ran[key(s, s)]["row"] for s in wanted]
     return rows, [item["row"] for item in ran.values()]
 
 
+def _line(item: Mapping[str, Any]) -> str:
+    """A finished row and its digest, as one line of an unfinished file."""
+    text = json.dumps(item)
+    return f"{package.short(text)} {text}"
+
+
+def _finished(unfinished: Path, signature: str) -> list[dict[str, Any]]:
+    """The rows of an unfinished file of the same source; lines that are not whole are left out."""
+    lines = unfinished.read_text(encoding="utf-8").splitlines() if unfinished.is_file() else []
+    if not lines or lines[0] != signature:
+        return []
+    pairs = [line.partition(" ") for line in lines[1:]]
+    return [json.loads(text) for digest, _, text in pairs if package.short(text) == digest]
+
+
 def _signature(function: Function, wanted: Sequence[Mapping[str, Any]]) -> str:
-    """Of the notebook's own source, the settings and the package: whose rows an unfinished file holds."""
-    parts = [json.dumps(provenance.notebook(function), sort_keys=True), json.dumps([dict(s) for s in wanted])]
-    files = sorted(provenance.PACKAGE.rglob("*.py"))
-    own = [p for p in files if p.relative_to(provenance.PACKAGE).parts[0].removesuffix(".py") not in provenance.QUIET]
-    return provenance.short("\n".join([*parts, *(provenance.bare(p.read_text(encoding="utf-8")) for p in own)]))
+    """Of the notebook's own source, the settings, the package and the assets: whose rows an unfinished file holds."""
+    parts = [json.dumps(v, sort_keys=True) for v in (notebook.used(function), provenance.assets())]
+    parts.append(json.dumps([dict(s) for s in wanted]))
+    sources = {path.relative_to(package.PACKAGE): text for path, text in sorted(package.SOURCES.items())}
+    own = [text for path, text in sources.items() if path.parts[0].removesuffix(".py") not in package.QUIET]
+    return package.short("\n".join([*parts, *map(package.bare, own)]))
 
 
-def _tidied(
-    rows: list[dict[str, Any]], made: list[dict[str, Any]]
-) -> tuple[list[dict[str, Any]], float, list[dict[str, Any]]]:
-    """Rows, their seconds, and what made them without what made none; ``by`` last in each row."""
-    used = sorted({row["by"] for row in rows})
-    rows = [{**{k: v for k, v in row.items() if k != "by"}, "by": used.index(row["by"])} for row in rows]
-    return rows, sum(row["seconds"] for row in rows), [made[at] for at in used]
+def _tidied(record: Record) -> Record:
+    """The record without what made none of its rows; ``by`` last in each row."""
+    used = sorted({row["by"] for row in record.rows})
+    rows = [{**{k: v for k, v in row.items() if k != "by"}, "by": used.index(row["by"])} for row in record.rows]
+    return Record(record.name, rows, sum(row["seconds"] for row in rows), [record.made[at] for at in used])
 
 
 # ---------------------------------------------------------------- one row again
@@ -336,27 +292,23 @@ def live() -> Measured:
 
     The row is drawn, by the commit's hash, from those of this notebook's experiments that were recorded at under 20 s;
     ``KDCOURSE_LIVE=name:place`` repeats one. On the kind of processor that made it, it must be equal to the bit;
-    elsewhere within the larger of 0.02 and three standard deviations of that method's seeds.
+    elsewhere within the larger of 0.02 and three standard deviations over that setting's seeds.
 
     Raises AssertionError where it differs.
     """
     name, at = _drawn()
-    one = OPEN[name]
-    return Measured(f"{_again(one, at)}; to repeat it: KDCOURSE_LIVE={name}:{at}")
+    return Measured(f"{_again(OPEN[name], at)}; to repeat it: KDCOURSE_LIVE={name}:{at}")
 
 
 def _again(one: Open, at: int) -> str:
     """Run a recorded row again and compare it; what was found, in words."""
     row = one.record.rows[at]
-    setting = {key: value for key, value in row.items() if key in _settings_of(one.record, row)}
-    found, _ = run_row(one.function, setting)
-    made = one.record.made[row["by"]] if one.record.made else UNKNOWN
-    exact, names = provenance.same_kind(made), _methods(one.settings)
-    others = None if exact else [other for other in one.record.rows if _key(other, names) == _key(row, names)]
-    text = difference(row, found, others)
-    assert not text, f"{one.record.name}, {setting}: {text}."
+    found, _ = run_row(one.function, setting_of(row))
+    exact = provenance.same_kind(one.record.made[row["by"]])
+    text = difference(row, found, None if exact else _same_setting(one.record, row))
+    assert not text, f"{one.record.name}, {setting_of(row)}: {text}."
     how = "to the bit" if exact else "within the tolerance of another processor"
-    return f"{one.record.name}, {json.dumps(setting)}: as recorded, {how}, in {found['seconds']:.0f} s"
+    return f"{one.record.name}, {json.dumps(setting_of(row))}: as recorded, {how}, in {found['seconds']:.0f} s"
 
 
 def _drawn() -> tuple[str, int]:
@@ -364,9 +316,8 @@ def _drawn() -> tuple[str, int]:
     name, _, at = told.partition(":")
     if name in OPEN and at.isdigit() and int(at) < len(OPEN[name].record.rows):
         return name, int(at)
-    rows = [
-        (n, i) for n, one in sorted(OPEN.items()) for i, row in enumerate(one.record.rows) if row["seconds"] < QUICK
-    ]
+    places = [(n, i, row) for n, one in sorted(OPEN.items()) for i, row in enumerate(one.record.rows)]
+    rows = [(n, i) for n, i, row in places if row["seconds"] < QUICK]
     if not rows:
         raise fail("live()", "have a recorded row of under 20 s to repeat", "none", "Call experiment(...) first.")
     return random.Random(f"{_commit()} {sorted(OPEN)}").choice(rows)
@@ -375,7 +326,7 @@ def _drawn() -> tuple[str, int]:
 @functools.lru_cache(maxsize=1)
 def _commit() -> str:
     """The commit's hash; the installed version where there is no repository."""
-    place = str(provenance.PACKAGE.parent)
+    place = str(package.PACKAGE.parent)
     done = subprocess.run(["git", "-C", place, "rev-parse", "HEAD"], capture_output=True, text=True, check=False)
     from importlib.metadata import PackageNotFoundError, version
 

@@ -21,7 +21,6 @@ __all__ = ["Record", "folder", "load", "pack", "paired", "read", "save"]
 
 EACH = "{}, each"  # the key of every image's answers, beside their mean
 OWN = ("seconds", "by")  # a row's keys that are neither setting nor result
-UNKNOWN = {"processor": "not recorded", "instructions": "not recorded", "python": "", "torch": ""}
 
 
 def folder() -> Path:
@@ -70,12 +69,13 @@ class Record:
 
     @property
     def digest(self) -> str:
-        """SHA-256 over the rows."""
-        return sha256(json.dumps(self.rows, sort_keys=True).encode()).hexdigest()
+        """SHA-256 over the rows and what made them."""
+        return sha256(json.dumps([self.rows, self.made]).encode()).hexdigest()
 
     def where(self, **setting: Any) -> list[dict[str, Any]]:
         """The rows that have these values."""
-        found = [row for row in self.rows if all(row.get(name) == value for name, value in setting.items())]
+        unknown = [name for name in setting if self.rows and name not in self.rows[0]]
+        found = [r for r in self.rows if not unknown and all(_same(r[name], v) for name, v in setting.items())]
         if not found:
             names = [name for name in self.rows[0] if name not in OWN] if self.rows else ["nothing"]
             raise fail("setting", f"be one of {self.name}'s", setting, f"A row has: {', '.join(names)}.")
@@ -107,6 +107,10 @@ class Record:
         else over seeds.
         """
         other, minus = of or self, minus or key
+        seeds = [[row["seed"] for row in r._by_seed(**s)] for r, s in ((self, ours), (other, theirs))]
+        if seeds[0] != seeds[1] or len(set(seeds[0])) < len(seeds[0]):
+            raise fail("ours and theirs", "have the same seeds, one row each", f"{seeds[0]} and {seeds[1]}",
+                       "Name the whole setting.")  # fmt: skip
         one, two = self.each(key, **ours), other.each(minus, **theirs)
         if one is None or two is None or {len(a) for a in one} != {len(b) for b in two}:
             return paired(self.values(key, **ours), other.values(minus, **theirs))
@@ -118,10 +122,17 @@ class Record:
         found: dict[tuple[Any, ...], dict[str, Any]] = {}
         for row in self.rows:
             group, setting = tuple(row[name] for name in by), {name: row[name] for name in names}
-            now = found.get(group)
-            if now is None or self.mean(key, **_of(by, group), **setting) > self.mean(key, **_of(by, group), **now):
-                found[group] = setting
+            now, score = found.get(group), self.mean(key, **_of(by, group), **setting)
+            if now is None or not score <= self.mean(key, **_of(by, group), **now):
+                found[group] = setting if score == score else found.get(group, setting)  # never a NaN over a number
         return [{**_of(by, group), **setting} for group, setting in found.items()]
+
+
+def _same(one: Any, other: Any) -> bool:
+    """Equal, and not a number for a truth value."""
+    return bool(one == (list(other) if isinstance(other, tuple) else other)) and isinstance(one, bool) == isinstance(
+        other, bool
+    )
 
 
 def _of(names: Sequence[str], values: Sequence[Any]) -> dict[str, Any]:
@@ -163,25 +174,34 @@ def load(path: Path) -> Record:
     """A record from its file; refused where its rows are not those that were written.
 
     Raises:
-        RuntimeError: the file is missing, its digest is another, or a mean is not that of its own bits.
+        RuntimeError: the file is missing or no record, its digest is another, or a mean is not that of its own bits.
     """
     if not path.is_file():
         raise RuntimeError(f"{path.stem} has no recorded rows ({path.name} is missing). Run make experiments.")
-    saved = json.loads(path.read_text(encoding="utf-8"))
-    record = Record(saved["name"], saved["rows"], saved["seconds"], saved.get("made", []))
+    try:
+        saved = json.loads(path.read_text(encoding="utf-8"))
+        record = Record(saved["name"], saved["rows"], saved["seconds"], saved["made"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise RuntimeError(f"{path.name} is no record ({error!r}). Take it from the repository again.") from error
     if record.name != path.stem:
         raise RuntimeError(f"{path.name} holds the record {record.name}. A file has its record's name.")
-    if "made" in saved and saved.get("digest") != record.digest:
+    if saved.get("digest") != record.digest:
         raise RuntimeError(f"{record.name}: its rows are not those that were recorded (the digest is another). "
                            "Take the file from the repository again, or run make experiments.")  # fmt: skip
     for row in record.rows:
-        for key in [key for key in row if key.endswith(EACH.format(""))]:
-            mean = float(np.float32(unpack(row[key]).mean()))
-            name = key.removesuffix(EACH.format(""))
-            if abs(mean - row[name]) > 1e-6:
-                rule = f"{name} of seed {row['seed']} is not the mean of its own bits, {mean:.4f}"
-                raise RuntimeError(f"{record.name}: {rule}. Run make experiments.")
+        _check_row(record, row)
     return record
+
+
+def _check_row(record: Record, row: dict[str, Any]) -> None:
+    if not isinstance(row["by"], int) or not 0 <= row["by"] < len(record.made):
+        raise RuntimeError(f"{record.name}: a row names {row['by']!r} as what made it. Run make experiments.")
+    for key in [key for key in row if key.endswith(EACH.format(""))]:
+        name, bits = key.removesuffix(EACH.format("")), unpack(row[key])
+        mean = float(np.float32(bits.mean())) if len(bits) else float("nan")
+        if not abs(mean - row[name]) <= 1e-6:
+            rule = f"{name} of seed {row['seed']} is not the mean of its own bits, {mean:.4f}"
+            raise RuntimeError(f"{record.name}: {rule}. Run make experiments.")
 
 
 def read(name: str) -> Record:
