@@ -49,6 +49,7 @@ class _Walk:
     def __init__(self, function: types.FunctionType) -> None:
         self.found: dict[str, str] = {}
         self._seen: dict[int, Any] = {}
+        self._asked: set[tuple[str, int]] = set()
         self._module, self._namespace = function.__module__, function.__globals__
         self._function(function.__qualname__, function)
 
@@ -103,7 +104,10 @@ class _Walk:
             self.value(f"{owner.__name__}.{name}", value)
 
     def value(self, name: str, value: Any) -> None:
-        """Add what a global, a default or a closure holds."""
+        """Add what a global, a default or a closure holds; the same one under the same name once."""
+        if (name, id(value)) in self._asked:
+            return
+        self._asked.add((name, id(value)))
         inner = inspect.unwrap(value) if callable(value) and not isinstance(value, (type, nn.Module)) else value
         if isinstance(value, types.ModuleType):
             self._put(name, short(value.__name__))
