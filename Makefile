@@ -34,8 +34,8 @@ exercises: setup ## make the learners' notebooks from the solutions, which are r
 	@$(PY) tools/exercises.py
 	@$(QUIET) $(PY) -m jupyter nbconvert --to notebook --execute --inplace --ExecutePreprocessor.record_timing=False --ExecutePreprocessor.store_widget_state=False solutions/*.ipynb
 	@$(PY) tools/exercises.py
-experiments: setup ## rebuild every recorded result from nothing; ONLY=slug: of one evidence, or one record
-	@$(PY) tools/experiments.py $(ONLY)
+experiments: setup ## bring recorded results up to date; ONLY=slug: of one evidence or record; AUDIT=n: run n rows again
+	@$(PY) tools/experiments.py $(ONLY) $(if $(AUDIT),--audit $(AUDIT))
 lint: setup      ## ruff, mypy, import layers, size limits
 	@$(PY) -m ruff check . && $(PY) -m ruff format --check . && $(PY) -m mypy && .venv/bin/lint-imports && $(PY) tools/sizes.py
 bench: setup     ## speed beside what a user would pick instead

@@ -316,3 +316,10 @@ def test_a_notebooks_seconds_are_those_of_the_reference_machine():
     assert run("notebooks/02_two.ipynb", 190, reading=2)
     assert run("notebooks/03_three.ipynb", 91, reading=0.5), "a fast machine counts as the reference"
     assert not run("notebooks/18_four_steps.ipynb", 110, reading=1)
+
+
+@pytest.mark.parametrize("slug", EVIDENCE)
+def test_an_evidence_trains_one_row_again(slug):
+    sources = ["".join(c["source"]) for c in cells(EVIDENCE[slug])]
+    assert sources.count("kd.records.live()") == 1
+    assert not [s for s in sources if re.search(r"\blive=|tolerance=", s)]

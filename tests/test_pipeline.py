@@ -9,7 +9,7 @@ import torch
 import kdcourse as kd
 from kdcourse import __main__, pipeline
 
-from .conftest import same
+from .conftest import ROOT, same
 
 
 @pytest.fixture
@@ -323,3 +323,59 @@ def test_progress_false_shows_no_bar_in_any_step(tiny, monkeypatch):
         monkeypatch.setattr(pipeline, name, lambda *a, f=original, **k: shown.append(k.get("progress", True)) or f(*a, **k))  # fmt: skip
     pipeline.choose(tiny, progress=False)
     assert shown == [False, False]
+
+
+# ---------------------------------------------------------------- profiles
+
+
+def idx(path, values):
+    """Write bytes as a genuine IDX file."""
+    head = bytes([0, 0, 8, values.ndim]) + b"".join(n.to_bytes(4, "big") for n in values.shape)
+    path.write_bytes(head + values.astype("uint8").tobytes())
+
+
+def test_the_profile_is_read_in_one_place(monkeypatch):
+    monkeypatch.delenv("KDCOURSE_PROFILE", raising=False)
+    quick = kd.profile()
+    assert (quick.name, quick.full, quick.images, quick.epochs, quick.precision) == (
+        "quick",
+        False,
+        10_000,
+        1,
+        "float32",
+    )
+    monkeypatch.setenv("KDCOURSE_PROFILE", "full")
+    full = kd.profile()
+    assert full.full
+    assert full.images == 60_000
+    assert full.epochs > quick.epochs
+    monkeypatch.setenv("KDCOURSE_PROFILE", "huge")
+    with pytest.raises(ValueError, match="KDCOURSE_PROFILE must be one of full, quick; got 'huge'"):
+        kd.profile()
+    readers = [p for p in (ROOT / "kdcourse").rglob("*.py") if "KDCOURSE_PROFILE" in p.read_text()]
+    assert sorted(p.name for p in readers) == ["_profile.py", "rows.py"], "one reads it, one names it in an error"
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:.*below confidence")
+def test_the_pipeline_runs_in_a_tiny_full_profile(monkeypatch, small, tmp_path):
+    """Whole sets are read from KDCOURSE_DATA, and a training takes as many times as long as the profile says."""
+    folder = tmp_path / "data"
+    folder.mkdir()
+    for name, part in (("train", small.train), ("t10k", small.test)):
+        idx(folder / f"{name}-images-idx3-ubyte", (255 * part.images[:, 0]).round().numpy())
+        idx(folder / f"{name}-labels-idx1-ubyte", part.labels.numpy())
+    monkeypatch.setenv("KDCOURSE_PROFILE", "full")
+    monkeypatch.setenv("KDCOURSE_DATA", str(folder))
+    for name in ("SOURCE_EPOCHS", "REFINE_EPOCHS", "DISTIL_EPOCHS", "TUNE_EPOCHS"):
+        monkeypatch.setattr(pipeline, name, 1)
+    original = pipeline.synthesise
+    monkeypatch.setattr(pipeline, "synthesise", lambda s, n, **k: original(s, 20, steps=5, confidence=0.0, **k))
+    said = []
+    outcomes = pipeline.run(labels=50, root=tmp_path / "runs", progress=False, say=said.append)
+    for outcome in outcomes.values():
+        assert len(outcome.sets.test) == 300
+        assert len(outcome.sets.train) == 320
+        assert len(outcome.runs["distilled"].history["loss"]) == kd.profile().epochs
+        assert outcome.runs["distilled"].config["precision"] == kd.profile().precision
+        assert outcome.notes["reloaded bit for bit"] is True
