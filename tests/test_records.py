@@ -610,6 +610,10 @@ def test_what_a_notebook_holds_is_told_apart(source, text, replacement):
 def test_a_local_name_is_no_global():
     source = "def f(seed):\n    model = seed\n    return {'v': model}\n"
     assert not differ(source, source + "model = object()\n")
+    source = "class A:\n    def of(self, images):\n        return images\ndef f(seed):\n    return {'v': A().of(1)}\n"
+    assert not differ(source, source + "images = object()\n")
+    source = "BASE = 1\nclass A:\n    v = BASE\n    def of(self):\n        return 1\ndef f(seed):\n    return {'v': A().of()}\n"
+    assert differ(source, source.replace("BASE = 1", "BASE = 2"))
 
 
 def test_constants_deep_in_the_package_are_found():

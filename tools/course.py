@@ -224,17 +224,16 @@ def colab(lesson: Lesson) -> str:
 
 def transfer_table() -> str:
     """What generated images are worth, from its recorded experiment: mean test accuracy over its seeds."""
-    from kdcourse.records import Record
+    from kdcourse.records.store import load
 
-    saved = json.loads((ROOT / "notebooks/results/transfer.json").read_text(encoding="utf-8"))
-    record = Record(saved["name"], saved["rows"], saved["seconds"], saved["versions"])
+    record = load(ROOT / "notebooks/results/transfer.json")
     lines = ["| the only images that the target sees | with augmentation | without |", "|---|---|---|"]
     for name in ("real", "mixed", "generated", "noise"):
         cells = [[100 * v for v in record.values("test", images=name, augment=a)] for a in ("flip-shift", None)]
         shown = [f"{sum(v) / len(v):.1f} ({min(v):.1f} to {max(v):.1f})" for v in cells]
         lines.append(f"| 1,000 {name} | {shown[0]} | {shown[1]} |")
     kinds = [[{"images": i, "augment": a} for i in ("generated", "real")] for a in ("flip-shift", None)]
-    against = [record.paired("test", *pair).text().replace("≈ ", "") for pair in kinds]
+    against = [record.paired("test", *pair).text() for pair in kinds]
     lines.append(f"| generated − real, points | {against[0]} | {against[1]} |")
     return "\n".join(lines)
 

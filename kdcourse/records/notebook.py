@@ -134,7 +134,7 @@ class _Walk:
         source, tree = _source(kind)
         self._put(name, short(source))
         names = {n for v in vars(kind).values() if isinstance(v, types.FunctionType) for n in _globals_of(v.__code__)}
-        names |= {n.id for n in ast.walk(tree) if isinstance(n, ast.Name)} if tree is not None else set()
+        names |= _class_names(tree)
         self._names(names, tree)
         for base in kind.__bases__:
             self.value(f"{name}.{base.__qualname__}", base)
@@ -224,6 +224,17 @@ def _class_node(kind: type) -> ast.ClassDef | None:
                 if named and node.lineno <= code.co_firstlineno <= (node.end_lineno or 0):  # type: ignore[attr-defined]
                     return node  # type: ignore[return-value]
     return None
+
+
+def _class_names(tree: ast.AST | None) -> set[str]:
+    """Names that a class's own body reads: bases, decorators, attributes; its methods' are in their code."""
+    if isinstance(tree, ast.Module):
+        tree = tree.body[0]
+    if not isinstance(tree, ast.ClassDef):
+        return set()
+    own = [*tree.bases, *tree.decorator_list, *(n for n in tree.body if not isinstance(n, ast.FunctionDef))]
+    own += [d for n in tree.body if isinstance(n, ast.FunctionDef) for d in (*n.decorator_list, *n.args.defaults)]
+    return {n.id for part in own for n in ast.walk(part) if isinstance(n, ast.Name)}
 
 
 def _globals_of(code: types.CodeType) -> set[str]:
