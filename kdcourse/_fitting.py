@@ -48,15 +48,31 @@ def read_labels(
             outputs = logits_of(answer, "student", heads=heads) if outputs is None else outputs
             if loss is None and isinstance(one.labels, Tensor) and one is feed:
                 squared = one.labels.is_floating_point() and kind_of(answer, one.labels) in ("binary", "regression")
-            kind = kind_of(answer, one.labels, squared=squared)
+            kind = _kind(answer, one.labels, squared, own and (one is feed or "own" in kinds))
             one.read_as(kind, answer)
             kinds.append(kind)
-    _same_kind(kinds)
+    if not own:
+        _same_kind(kinds)
     return Read(outputs, kinds[0], kinds[-1] if held is not None else "none", squared)
 
 
+def _kind(answer: Any, labels: Any, squared: bool, own: bool) -> str:
+    """The labels' kind; "own" where they fit none and the caller's function alone reads them."""
+    try:
+        return kind_of(answer, labels, squared=squared)
+    except ValueError:
+        if not own:
+            raise
+        return "own"
+
+
 def _same_kind(kinds: list[str]) -> None:
-    """Training and validation labels mean the same; classes may stand beside probabilities, none beside anything."""
+    """Training and validation labels mean the same.
+
+    Classes may stand beside probabilities and judge who was trained on a teacher's logits; none stand beside anything.
+    """
+    if kinds == ["regression", "classes"]:
+        return
     met = {"classes" if kind == "soft" else kind for kind in kinds if kind not in ("none", "heads")}
     if len(met) > 1:
         raise fail(
@@ -189,7 +205,7 @@ def choose_metric(
     if read.val_kind == "heads":
         raise fail("metric", "be a function where there are several heads", "auto", "Pass (outputs, labels) -> float.")
     own = any(isinstance(part, Plain) and not part.squared for _, part in loss.parts)
-    if read.val_kind in ("binary", "multilabel") or (read.val_kind == "regression" and own):
+    if read.val_kind in ("binary", "multilabel", "own") or (read.val_kind == "regression" and own):
         return Chosen("loss", None, read.val_kind)
     return Chosen("neg_mse" if read.val_kind == "regression" else "accuracy", None, read.val_kind)
 

@@ -388,6 +388,28 @@ def test_validation_labels_of_another_kind_are_refused(data, val):
         kd.train(net(), data, val=(x, val(x, y)), **QUIET)
 
 
+def test_a_function_of_ones_own_may_read_labels_of_any_shape_and_val_keeps_its_own_kind(data):
+    x, y = data
+    packed = torch.cat([torch.randn(len(x), 5), y[:, None].float()], dim=1)
+
+    def unpacks(outputs, inputs, told):
+        return F.cross_entropy(outputs, told[:, 5].long())
+
+    run = kd.train(net(), (x, packed), val=data, loss=unpacks, epochs=1, batch_size=60, **QUIET)
+    assert run.history["val_accuracy"][0] == kd.evaluation.accuracy(run.student, data)
+    by_loss = kd.train(net(), (x, packed), val=(x, packed), loss=unpacks, epochs=1, batch_size=60, **QUIET)
+    assert by_loss.history["val_loss"][0] > 0
+    with pytest.raises(ValueError, match="labels must fit the outputs"):
+        kd.train(net(), data, val=(x, packed), loss=lambda outputs, x, y: F.cross_entropy(outputs, y), **QUIET)
+
+
+def test_a_teachers_logits_may_be_the_targets_and_classes_the_judge(data):
+    x, y = data
+    logits = torch.randn(len(x), net()(x[:2]).shape[1])
+    run = kd.train(net(), (x, logits), val=data, loss=kd.losses.MSE(), epochs=1, batch_size=60, **QUIET)
+    assert run.history["val_accuracy"][0] == kd.evaluation.accuracy(run.student, data)
+
+
 def test_a_function_of_student_and_teacher_gets_the_teacher(data):
     x, y = data
 
