@@ -23,14 +23,17 @@ SLACK = 1e-3  # a pixel may lie so far outside [0, 1]: resizing and JPEG oversho
 
 def first_answer(ask: Callable[[], Any], model: nn.Module, inputs: Any, role: str) -> Any:
     """A model's first answer. What it raises becomes an error that names the inputs and the remedy."""
+    before = _version(inputs)
     try:
-        return ask()
+        answer = ask()
     except (RuntimeError, TypeError, ValueError, AttributeError, NotImplementedError, IndexError) as error:
         if " must " in str(error) and ("; got " in str(error) or "layer" in str(error)):  # one of ours
             raise
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         rule = f"answer the inputs, {about(inputs)}"
         raise fail(f"the {role}", rule, f"{type(error).__name__}: {reason}", _remedy(model, inputs, reason)) from error
+    _unchanged(inputs, before, role)
+    return answer
 
 
 def about(value: Any) -> str:
@@ -238,10 +241,14 @@ def _asked(one: Callable[[Batch], Any], batch: Batch) -> Any:
     """A model's answer; refused where it changes the inputs, which the next model is to see too."""
     before = _version(batch.inputs)
     answer = one(batch)
-    if _version(batch.inputs) != before:
-        raise fail("the model", "leave its inputs as they are", "inputs changed in place",
-                   "Pass forward=lambda model, x: model(x.clone()).")  # fmt: skip
+    _unchanged(batch.inputs, before, "model")
     return answer
+
+
+def _unchanged(inputs: Any, before: int, role: str) -> None:
+    if _version(inputs) != before:
+        rule, remedy = "leave its inputs as they are", "Pass forward=lambda model, x: model(x.clone())."
+        raise fail(f"the {role}", rule, "inputs changed in place", remedy)
 
 
 def _version(value: Any) -> int:

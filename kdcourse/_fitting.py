@@ -3,8 +3,10 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from numbers import Real
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -159,7 +161,10 @@ class Chosen:
     def measured(self, outputs: Sequence[Any], labels: Any, losses: Sequence[tuple[int, float]]) -> dict[str, float]:
         """``val_<name>`` and, where the loss selects but answers can be right, the accuracy too."""
         if self.function is not None:
-            return {f"val_{self.name}": float(self.function(outputs[0], labels))}
+            value = self.function(outputs[0], labels)
+            if not isinstance(value, (Tensor, np.ndarray, Real)) or np.size(value) != 1:
+                raise fail("metric", "return a number", type(value).__name__, "Return float(...).", TypeError)
+            return {f"val_{self.name}": float(value)}
         if self.by_teacher:
             same = outputs[0].argmax(dim=1) == outputs[1].argmax(dim=1)
             return {"val_agreement": float(same.float().mean())}

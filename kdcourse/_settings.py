@@ -128,10 +128,7 @@ def make_optimizer(s: Settings, student: nn.Module, teacher: nn.Module | None, l
     projections = [p for p in loss.parameters() if p.requires_grad and id(p) not in held]
     extra: dict[str, Any] = {"params": projections, "weight_decay": 0.0}
     if isinstance(s.optimizer, torch.optim.Optimizer):
-        theirs = {id(p) for group in s.optimizer.param_groups for p in group["params"]}
-        if not any(id(p) in theirs for p in ours):
-            rule = "hold the student's trainable parameters"
-            raise fail("optimizer", rule, "those of another model", "Build it from student.parameters().")
+        _check_held(s.optimizer, student, [])
         if projections and isinstance(s.schedule, LRScheduler):
             rule = "be a name or a callable where the loss has projections and the optimizer is an object"
             raise fail("schedule", rule, name_of(s.schedule), 'Write schedule="cosine", say.')
@@ -143,7 +140,28 @@ def make_optimizer(s: Settings, student: nn.Module, teacher: nn.Module | None, l
     if isinstance(s.optimizer, str):
         kind, defaults = OPTIMIZERS[s.optimizer]
         return kind(groups, **(defaults | given), **_fused([*ours, *projections]))
-    return _stepping(s.optimizer(groups, **given))
+    made = _stepping(s.optimizer(groups, **given))
+    _check_held(made, student, projections)
+    return made
+
+
+def _check_held(optimizer: torch.optim.Optimizer, student: nn.Module, projections: list[nn.Parameter]) -> None:
+    """Refuse an optimizer of other parameters, and one that was built before a layer was replaced.
+
+    It may hold the parameters of a caller's own loss as well, or a part of the student alone.
+    """
+    held = {id(p) for group in optimizer.param_groups for p in group["params"]}
+    named = dict(student.named_parameters())
+    missing = [name for name, p in named.items() if p.requires_grad and id(p) not in held]
+    if not any(p.requires_grad and id(p) in held for p in named.values()):
+        rule = "hold the student's trainable parameters"
+        raise fail("optimizer", rule, "those of another model", "Build it from student.parameters().")
+    if missing and held - {id(p) for p in named.values()} - {id(p) for p in projections}:
+        rule = "hold the student's parameters, not those of a layer that was replaced"
+        raise fail("optimizer", rule, f"{missing[0]} missing", "Build it after the last change of the student.")
+    if not all(id(p) in held for p in projections):
+        rule = "hold what it is given: the loss has projections to train"
+        raise fail("optimizer", rule, "projections missing", "Write lambda groups: torch.optim.SGD(groups, 0.1).")
 
 
 def _stepping(made: Any) -> torch.optim.Optimizer:

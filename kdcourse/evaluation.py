@@ -283,6 +283,10 @@ def predict(
     """
     place, forward = pick_device(device), forward or call
     data = (data, None) if isinstance(data, (Tensor, np.ndarray)) else data
+    tensors = isinstance(data, list) and len(data) > 1 and all(isinstance(one, Tensor) for one in data)
+    if tensors and data[0].ndim > 1 and data[0].is_floating_point() and data[0].shape[1:] == data[1].shape[1:]:
+        rule, remedy = "be one tensor, or a pair (inputs, labels)", "Join batches: torch.cat(batches)."
+        raise fail("data", rule, f"a list of {len(data)} tensors of inputs", remedy)
     with lent([model], place), seeded(0):
         feed = open_feed(data, batch_size, place, unpack=unpack)
         batch = feed.sample()

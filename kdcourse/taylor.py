@@ -17,6 +17,7 @@ from kdcourse._arguments import fail, positive
 from kdcourse._feeds import Forward, call, move
 from kdcourse._heads import BETWEEN, Trace
 from kdcourse._tables import Table
+from kdcourse._targets import check_range, class_dim, fitted, kind_of, tidy
 from kdcourse.export import original
 from kdcourse.losses import Loss, Step
 from kdcourse.models import features, preserved
@@ -290,6 +291,7 @@ def _scalar(loss: BatchLoss, outputs: Any, labels: Any) -> Tensor:
         if outputs.ndim < 2 or outputs.shape[1] < 2 or labels is None:
             shown = "no labels" if labels is None else f"outputs of shape {tuple(outputs.shape)}"
             raise fail("loss", "be given where there are no labels or no two classes (N x C)", shown, remedy)
+        labels = _classes(outputs, labels, remedy)
     value = loss(outputs, labels)
     if not isinstance(value, Tensor) or value.numel() != 1:
         got = tuple(value.shape) if isinstance(value, Tensor) else type(value).__name__
@@ -297,6 +299,17 @@ def _scalar(loss: BatchLoss, outputs: Any, labels: Any) -> Tensor:
     if not bool(value.isfinite()):
         raise fail("loss", "be finite", float(value), "Check the images, the labels and the model's weights.")
     return value
+
+
+def _classes(outputs: Tensor, labels: Any, remedy: str) -> Any:
+    """Labels as cross-entropy wants them: class numbers in range, or probabilities."""
+    labels = tidy(labels)
+    kind = kind_of(outputs, labels)
+    if kind not in ("classes", "soft", "dense"):
+        raise fail("loss", "be given where labels are no classes and no probabilities", kind, remedy)
+    if kind != "soft":
+        check_range(labels, outputs.shape[1 if outputs.ndim == 2 else class_dim(outputs, labels)])
+    return fitted(labels, kind)
 
 
 Pair = tuple[Any, Any]

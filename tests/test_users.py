@@ -403,6 +403,65 @@ def test_a_function_of_ones_own_may_read_labels_of_any_shape_and_val_keeps_its_o
         kd.train(net(), data, val=(x, packed), loss=lambda outputs, x, y: F.cross_entropy(outputs, y), **QUIET)
 
 
+@pytest.mark.parametrize(("labels", "text"), [
+    (lambda x: (x[:, :3] > 0.5).float(), "loss must be given where labels are no classes and no probabilities; got 'multilabel'"),
+    (lambda x: x[:, :3] * 5, "loss must be given where labels are no classes and no probabilities; got 'regression'"),
+    (lambda x: x[:, :3].argmax(dim=1) + 1, r"labels must lie in \[0, 3\) or be -100; got 3"),
+])  # fmt: skip
+def test_importance_reads_labels_by_the_same_rule(data, labels, text):
+    with pytest.raises(ValueError, match=text):
+        kd.taylor.importance(net(), (data[0], labels(data[0])))
+
+
+def test_importance_takes_what_means_the_same_labels(data):
+    x, y = data
+    wanted = kd.taylor.importance(net(), data)["0"]
+    for same in (y[:, None], y.float(), y.to(torch.uint8), y.numpy(), F.one_hot(y, 3).float()):
+        torch.testing.assert_close(kd.taylor.importance(net(), (x, same))["0"], wanted)
+
+
+def test_a_metric_that_is_no_number_and_batches_in_a_list_are_refused(data):
+    with pytest.raises(TypeError, match="metric must return a number; got 'tuple'"):
+        kd.train(net(), data, val=data, metric=lambda outputs, labels: (1, 2), epochs=1, **QUIET)
+    with pytest.raises(ValueError, match="data must be one tensor, or a pair .* got .?a list of 2 tensors of inputs"):
+        kd.predict(net(), [data[0], data[0]])
+
+
+class Halves(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.inner = net()
+
+    def forward(self, x):
+        return self.inner(x.mul_(0.5))
+
+
+@pytest.mark.parametrize(("teacher", "student", "role"), [(Halves, net, "teacher"), (net, Halves, "student")])
+def test_a_model_that_changes_its_inputs_is_refused_before_the_other_sees_them(data, teacher, student, role):
+    kept = data[0].clone()
+    with pytest.raises(ValueError, match=f"the {role} must leave its inputs as they are; got inputs changed in place"):
+        kd.distill(teacher(), student(), data, **QUIET)
+    assert torch.equal(data[0], kept)
+
+
+def test_an_optimizer_holds_what_trains(data):
+    student, stale = net(), r"optimizer must hold the student's parameters, not those of a layer that was replaced; got"
+    made = torch.optim.SGD(student.parameters(), 0.1)
+    student[2] = nn.Linear(student[2].in_features, 3)
+    with pytest.raises(ValueError, match=stale):
+        kd.train(student, data, optimizer=made, **QUIET)
+    with pytest.raises(ValueError, match="optimizer must hold the student's trainable parameters"):
+        kd.train(student, data, optimizer=lambda groups: torch.optim.SGD(net().parameters(), 0.1), **QUIET)
+    hint = L.Hint({"1": "0"}) + L.SoftTargets()
+    own = {"optimizer": lambda groups: torch.optim.SGD(student.parameters(), 0.1)}
+    with pytest.raises(ValueError, match="optimizer must hold what it is given: the loss has projections to train"):
+        kd.distill(net(hidden=24), student, data, loss=hint, **own, **QUIET)
+    part, scale = net(), nn.Parameter(torch.ones(()))
+    both = torch.optim.SGD([*part.parameters(), scale], 0.1)
+    kd.train(part, data, loss=lambda z, x, y: F.cross_entropy(z * scale, y), optimizer=both, epochs=1, **QUIET)
+    assert float(scale) != 1
+
+
 def test_a_teachers_logits_may_be_the_targets_and_classes_the_judge(data):
     x = data[0]
     logits = torch.randn(len(x), net()(x[:2]).shape[1])
