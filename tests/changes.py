@@ -30,9 +30,9 @@ LESSON = "notebooks/*_why_distil.ipynb"
 CHANGES = [
     Change("a split seed", LESSON, SPLIT, SPLIT.replace("seed=0", "seed=1"), "why_distil", "notebook:splits"),
     Change("half of the data for validation", LESSON, SPLIT, SPLIT.replace("0.2", "0.5"), "why_distil", "notebook:splits"),
-    Change("an untrained teacher", LESSON, "teacher = kd.load_teacher()\\n", 'teacher = kd.build(\\"deep_cnn\\")\\n', "why_distil",
+    Change("an untrained teacher", LESSON, "teacher = kd.load_teacher()", 'teacher = kd.build(\\"deep_cnn\\")', "why_distil",
            "notebook:teacher"),
-    Change("T squared dropped", "kdcourse/losses/soft_targets.py", "return temperature**2 * ", "return ", "cross_entropy",
+    Change("T squared dropped", "kdcourse/losses/soft_targets.py", "return temperature**2 * ", "return ", "mean_squared_error",
            "ran:kdcourse.losses.soft_targets:softened_kl"),
     Change("a shift of one pixel", "kdcourse/data/batching.py", "pixels: int = 2", "pixels: int = 1", "why_distil",
            "ran:kdcourse.data.batching:flip_shift"),
