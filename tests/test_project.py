@@ -579,3 +579,14 @@ def test_paths_in_the_package_work_from_anywhere(tmp_path):
     done = subprocess.run([sys.executable, "-c", "import kdcourse as kd; print(len(kd.load().test), kd.load_teacher('cpu').config['name'])"], cwd=tmp_path, capture_output=True, text=True, check=True)  # fmt: skip
     assert done.stdout.split() == ["10000", "deep_cnn"]
     assert Path(kd.__file__).parent.name == "kdcourse"
+
+
+@pytest.mark.slow  # left out where the mutants themselves run, which would all be "caught" by it
+def test_every_mutant_and_every_change_of_the_records_still_finds_its_text(monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT / "tools"))
+    import mutants
+
+    texts = [(ROOT / "kdcourse" / one.file, one.text, one.name) for one in mutants.MUTANTS]
+    texts += [(next(ROOT.glob(one.file)), one.text, one.name) for one in mutants.CHANGES]
+    assert len(texts) > 150
+    assert not [name for path, text, name in texts if path.read_text().count(text) != 1]
