@@ -4,6 +4,7 @@ import json
 import os
 import re
 import subprocess
+import warnings
 
 import numpy as np
 import pytest
@@ -401,6 +402,28 @@ def test_rows_that_took_long_are_not_drawn(rebuilt):
     ask()
     assert "KDCOURSE_LIVE=score:5" in str(records.live())
     assert len(records.audit(6, seed=1)) == 6, "an audit takes rows of any length"
+
+
+def test_a_record_that_a_renewal_could_not_repeat_lends_no_live_row(rebuilt):
+    change(rebuilt, lambda saved: saved["made"][0].update(renewed={"rows": 2, "outside": 1}))
+    record = ask()
+    assert experiments.owed(record) == "score: 1 of 2 rows came out differently, record it anew"
+    with pytest.raises(ValueError, match="must have a recorded row"):
+        records.live()
+
+
+def test_a_live_row_may_warn_as_it_did_when_it_was_recorded(rebuilt, monkeypatch, recwarn):
+    ask()
+    one = experiments.OPEN["score"]
+
+    def warns(function, setting):
+        warnings.warn("as ever", stacklevel=1)
+        return dict(one.record.rows[0]), {}
+
+    monkeypatch.setattr(experiments, "run_row", warns)
+    monkeypatch.setenv("KDCOURSE_LIVE", "score:0")
+    records.live()
+    assert not recwarn.list
 
 
 def test_what_is_shown_of_a_live_row_is_blanked_in_a_comparison(rebuilt):

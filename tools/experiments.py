@@ -132,6 +132,10 @@ def main() -> None:
     if args.check:
         for slug, names in chosen.items():
             go(evidence()[slug], "read", names)
+        from kdcourse.records import experiments as records
+
+        for text in filter(None, (records.owed(one.record) for one in records.OPEN.values())):
+            print(text)
     elif args.audit:
         audit(chosen, args.audit)
     elif args.one:
