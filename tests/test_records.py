@@ -404,12 +404,21 @@ def test_rows_that_took_long_are_not_drawn(rebuilt):
     assert len(records.audit(6, seed=1)) == 6, "an audit takes rows of any length"
 
 
-def test_a_record_that_a_renewal_could_not_repeat_lends_no_live_row(rebuilt):
+def test_a_record_that_a_renewal_could_not_repeat_lends_no_live_row_and_is_made_anew(rebuilt, monkeypatch):
     change(rebuilt, lambda saved: saved["made"][0].update(renewed={"rows": 2, "outside": 1}))
     record = ask()
     assert experiments.owed(record) == "score: 1 of 2 rows came out differently, record it anew"
     with pytest.raises(ValueError, match="must have a recorded row"):
         records.live()
+    monkeypatch.setattr(experiments, "plans", [])
+    ask("plan")
+    assert (experiments.plans[0].fresh, experiments.plans[0].kept, experiments.plans[0].why) == (
+        6,
+        0,
+        experiments.owed(record),
+    )
+    assert experiments.owed(ask("rebuild")) == ""
+    assert "renewed" not in json.loads(rebuilt.read_text())["made"][0]
 
 
 def test_a_live_row_may_warn_as_it_did_when_it_was_recorded(rebuilt, monkeypatch, recwarn):

@@ -151,7 +151,7 @@ def _sorted_out(
     record: Record | None, function: Function, wanted: list[dict[str, Any]], names: list[str]
 ) -> tuple[dict[str, dict[str, Any]], dict[int, list[dict[str, Any]]]]:
     """(recorded rows that are wanted, by setting and seed; for each stale ``made`` one row a method, the shortest)."""
-    if record is None:
+    if record is None or owed(record):
         return {}, {}
     have = {key(setting_of(row), setting_of(row)): row for row in record.rows}
     kept = {key(s, s): have[key(s, s)] for s in wanted if key(s, s) in have}
@@ -168,7 +168,7 @@ def _plan(name: str, function: Function, wanted: list[dict[str, Any]], names: li
     kept, again = _sorted_out(record, function, wanted, names)
     missing = len(wanted) - len(kept)
     mean = statistics.fmean(row["seconds"] for row in record.rows) if record and record.rows else 0.0
-    why = ", ".join(stale(record, function, wanted)[:3]) if record else "missing"
+    why = owed(record) or ", ".join(stale(record, function, wanted)[:3]) if record else "missing"
     seconds = missing * mean + sum(row["seconds"] for rows in again.values() for row in rows)
     plans.append(Plan(name, missing, sum(map(len, again.values())), len(kept), seconds, why))
     return record or Record(name, [])
