@@ -187,6 +187,7 @@ MUTANTS = [
     Mutant('answers by image are not paired', 'records/store.py', 'np.stack([a - b for a, b', 'np.stack([a for a, b', 'records'),
     Mutant('the worst setting is chosen', 'records/store.py', 'if now is None or not score <= self.mean(', 'if now is None or not score >= self.mean(', 'records'),
     Mutant('seeds are paired as they lie', 'records/store.py', 'sorted(self.where(**setting), key=lambda row: int(row["seed"]))', 'self.where(**setting)', 'records'),
+    Mutant("a record that could not be repeated lends rows", "records/experiments.py", " if not owed(one.record)", "", "records"),
     Mutant("another source's rows are resumed", 'records/experiments.py', '    if not lines or lines[0] != signature:', '    if not lines:', 'records'),
     Mutant('helpers of an experiment are not followed', 'records/notebook.py', '        self._names(_globals_of(function.__code__), tree)\n', '', 'records'),
     Mutant('a check writes and forgives', 'records/claims.py', 'if mode() == "check":', 'if False:', 'records'),
