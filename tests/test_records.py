@@ -855,3 +855,10 @@ def test_rulings_that_claims_no_longer_asks_for_do_not_count(place):
         (place / "claims.toml").read_text().replace('parts = { a = "first", b = "second" }', 'parts = { b = "second" }')
     )
     assert records.verdicts() == {2: "held"}
+
+
+def test_what_made_a_row_names_the_constants_and_classes_that_ran_functions_read():
+    found = provenance.hashes({"kdcourse._settings:make_optimizer"}, {})
+    for name in package.code("kdcourse._settings:make_optimizer")[1]:
+        assert found[name] == package.reading(name)
+    assert "constant:kdcourse._settings:OPTIMIZERS" in found
