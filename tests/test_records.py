@@ -280,9 +280,22 @@ def test_an_interrupted_rebuild_goes_on_where_it_stopped(place, monkeypatch):
     assert len(ran) == 7, "the two finished rows are not run twice"
 
 
-def test_the_rows_of_another_source_are_not_resumed(place):
-    (place / "results/score.partial").write_text('another signature\n{"row": {"score": 99}, "made": {}}\n')
-    assert ask("rebuild").values("score", arm="x") == pytest.approx([2, 2.1, 2.2])
+def test_the_rows_of_another_source_are_not_resumed(place, monkeypatch):
+    original, ran = experiments.run_row, []
+
+    def stop(function, setting):
+        if len(ran) == 4:
+            raise KeyboardInterrupt
+        ran.append(setting)
+        return original(function, setting)
+
+    monkeypatch.setattr(experiments, "run_row", stop)
+    with pytest.raises(KeyboardInterrupt):
+        ask("rebuild")
+    monkeypatch.setattr(experiments, "run_row", original)
+    monkeypatch.setitem(globals(), "SCALE", 3)
+    assert (place / "results/score.partial").exists()
+    assert ask("rebuild").values("score", arm="x") == pytest.approx([3, 3.1, 3.2])
 
 
 def counted(monkeypatch):
