@@ -264,16 +264,22 @@ def test_a_file_under_another_name_is_noticed(rebuilt):
 # ---------------------------------------------------------------- make experiments
 
 
-def test_an_interrupted_rebuild_goes_on_where_it_stopped(place, monkeypatch):
+def interrupted(monkeypatch, at):
+    """Ctrl-C comes when row number ``at`` begins, once; what was begun."""
     ran, original = [], experiments.run_row
 
     def stop(function, setting):
         ran.append(setting)
-        if len(ran) == 3:
+        if len(ran) == at:
             raise KeyboardInterrupt
         return original(function, setting)
 
     monkeypatch.setattr(experiments, "run_row", stop)
+    return ran
+
+
+def test_an_interrupted_rebuild_goes_on_where_it_stopped(place, monkeypatch):
+    ran = interrupted(monkeypatch, at=3)
     with pytest.raises(KeyboardInterrupt):
         ask("rebuild")
     assert [row["score"] for row in ask("rebuild").rows] == pytest.approx([2, 2.1, 2.2, 6, 6.1, 6.2])
@@ -281,18 +287,9 @@ def test_an_interrupted_rebuild_goes_on_where_it_stopped(place, monkeypatch):
 
 
 def test_the_rows_of_another_source_are_not_resumed(place, monkeypatch):
-    original, ran = experiments.run_row, []
-
-    def stop(function, setting):
-        if len(ran) == 4:
-            raise KeyboardInterrupt
-        ran.append(setting)
-        return original(function, setting)
-
-    monkeypatch.setattr(experiments, "run_row", stop)
+    interrupted(monkeypatch, at=5)
     with pytest.raises(KeyboardInterrupt):
         ask("rebuild")
-    monkeypatch.setattr(experiments, "run_row", original)
     monkeypatch.setitem(globals(), "SCALE", 3)
     assert (place / "results/score.partial").exists()
     assert ask("rebuild").values("score", arm="x") == pytest.approx([3, 3.1, 3.2])
@@ -744,16 +741,7 @@ def test_a_tampered_or_broken_file_is_recorded_anew(rebuilt, capsys):
 
 
 def test_a_half_or_changed_line_of_an_unfinished_file_is_run_again(place, monkeypatch):
-    original = experiments.run_row
-    ran = []
-
-    def stop(function, setting):
-        ran.append(setting)
-        if len(ran) == 4:
-            raise KeyboardInterrupt
-        return original(function, setting)
-
-    monkeypatch.setattr(experiments, "run_row", stop)
+    ran = interrupted(monkeypatch, at=4)
     with pytest.raises(KeyboardInterrupt):
         ask("rebuild")
     path = place / "results/score.partial"

@@ -26,7 +26,7 @@ def measures(notebook):
     return {
         "cells": len(cells),
         "code cells": len(own),
-        "words": len(re.sub(r"<[^>]*>", "", prose).split()),
+        "words": len(re.sub(r"</?[a-z][^<>]*>", "", prose).split()),
         "lines of code": sum(bool(line.strip()) and not line.strip().startswith("#") for line in lines),
         "≈ in what people read": read.count("≈"),
         "columns": max(heads, default=0),
@@ -87,6 +87,8 @@ def test_each_figure_is_counted_and_can_fail():
     good = {"cells": [cell("markdown", "# A title\n\n$$a = b$$"), cell("code", "x = 1\n" * 300, tags=["setup"]),
                       cell("code", "kd.diagrams.leak()")]}  # fmt: skip
     assert faults("x", measures(good)) == []
+    between = {"cells": [cell("markdown", "p < 0.05 and four more words, r > 0 <b>bold</b>")]}
+    assert measures(between)["words"] == 11, "a sign is no tag"
     long = {"cells": [*good["cells"], *[cell("markdown", "word " * 100)] * 15, *[cell("code", "y = 2\n" * 10)] * 13]}
     texts = " ".join(faults("x", measures(long)))
     for name in ("cells", "code cells", "words", "lines of code"):
