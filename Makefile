@@ -28,8 +28,8 @@ mutants: setup   ## break the package in named ways; the fast tests must notice 
 	@$(PY) tools/mutants.py
 lab: setup       ## JupyterLab on the first lesson
 	@$(PY) -m jupyterlab notebooks/*_start_here.ipynb
-notebooks: setup course ## run every lesson again and save it
-	@$(QUIET) $(PY) -m jupyter nbconvert --to notebook --execute --inplace --ExecutePreprocessor.record_timing=False --ExecutePreprocessor.store_widget_state=False notebooks/*.ipynb
+notebooks: setup course ## run every lesson and every evidence again, and save them
+	@$(QUIET) $(PY) -m jupyter nbconvert --to notebook --execute --inplace --ExecutePreprocessor.record_timing=False --ExecutePreprocessor.store_widget_state=False notebooks/*.ipynb notebooks/evidence/*.ipynb
 exercises: setup ## make the learners' notebooks from the solutions, which are run and saved first
 	@$(PY) tools/exercises.py
 	@$(QUIET) $(PY) -m jupyter nbconvert --to notebook --execute --inplace --ExecutePreprocessor.record_timing=False --ExecutePreprocessor.store_widget_state=False solutions/*.ipynb

@@ -17,7 +17,7 @@ from kdcourse.synthesis import synthesise
 from kdcourse.training import distill, train
 
 if TYPE_CHECKING:
-    from kdcourse import checks, diagrams, pipeline, plots, records, widgets
+    from kdcourse import checks, diagrams, figures, pipeline, plots, records, widgets
 
 try:
     __version__ = version("kdcourse")
@@ -25,14 +25,14 @@ except PackageNotFoundError:  # a source tree that was never installed
     __version__ = "0+unknown"
 
 __all__ = [
-    "Interrupted", "build", "checks", "data", "diagrams", "distill", "evaluate", "evaluation", "export", "load",
-    "load_frozen", "load_teacher", "losses", "measured", "models", "over_seeds", "pipeline", "plots", "predict",
+    "Interrupted", "build", "checks", "data", "diagrams", "distill", "evaluate", "evaluation", "export", "figures",
+    "load", "load_frozen", "load_teacher", "losses", "measured", "models", "over_seeds", "pipeline", "plots", "predict",
     "profile", "records", "save_frozen", "split", "synthesis", "synthesise", "taylor", "train", "training", "widgets",
 ]  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:
     """Rooms that cost an import of their own load when they are first used."""
-    if name in ("checks", "diagrams", "pipeline", "plots", "records", "widgets"):
+    if name in ("checks", "diagrams", "figures", "pipeline", "plots", "records", "widgets"):
         return import_module(f"kdcourse.{name}")
     raise AttributeError(f"module 'kdcourse' has no attribute {name!r}")

@@ -9,7 +9,7 @@ try:
 except ModuleNotFoundError:  # Python 3.10
     import tomli as tomllib  # type: ignore[no-redef,import-not-found,unused-ignore]
 
-__all__ = ["label", "lessons", "read", "slugs", "title"]
+__all__ = ["label", "lessons", "path", "read", "slugs", "title"]
 
 
 def label(lesson: dict[str, Any]) -> str:
@@ -25,13 +25,24 @@ def read(text: str) -> list[dict[str, Any]]:
 
 
 @lru_cache(maxsize=1)
-def lessons() -> list[dict[str, Any]]:
-    """The package's lessons: from its own copy of the file (an installed wheel), or the source tree's."""
+def _text() -> str:
+    """The package's own copy of course.toml (an installed wheel), or the source tree's."""
     here = Path(__file__).parent
     for place in (here / "notebooks", here.parent / "notebooks"):
         if (place / "course.toml").is_file():
-            return read((place / "course.toml").read_text(encoding="utf-8"))
+            return (place / "course.toml").read_text(encoding="utf-8")
     raise FileNotFoundError("course.toml lies neither in the installed kdcourse nor beside it. Reinstall it.")
+
+
+@lru_cache(maxsize=1)
+def lessons() -> list[dict[str, Any]]:
+    """The package's lessons."""
+    return read(_text())
+
+
+def path() -> list[str]:
+    """The slugs of the way through the course for three hours."""
+    return list(tomllib.loads(_text())["path"])
 
 
 def slugs() -> list[str]:

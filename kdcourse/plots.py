@@ -172,39 +172,44 @@ def history(
         other: another run's history, drawn dashed beside it.
         names: of the two.
     """
-    figure, (left, middle, right) = styled(1, 3)
+    figure, (left, middle, right) = styled(1, 3, size=(9, 3.2 if other is None else 3.6))
     runs = {"": values} if other is None else {names[0]: values, names[1]: other}
     for (name, one), style in zip(runs.items(), ("-", "--"), strict=False):
         _history_of(one, (left, middle, right), name, style)
     metric = next((n for n in values if n.startswith("val_")), None)
-    epochs = len(values["loss"])
-    finding = f"The loss went from {values['loss'][0]:.3g} to {values['loss'][-1]:.3g} in {epochs} epochs"
+    finding = f"The loss went from {values['loss'][0]:.3g} to {values['loss'][-1]:.3g} in {len(values['loss'])} epochs"
     if metric is not None and best_epoch is not None:
         middle.axvline(best_epoch + 1, color="#888", linestyle=":", label=f"kept: epoch {best_epoch + 1}")
-        shown = metric[4:].replace("_", " ")
-        finding += f"; the best validation {shown} is {values[metric][best_epoch]:.4g}"
+        shown, best = metric[4:].replace("_", " "), values[metric][best_epoch]
+        finding += f"; the best validation {shown} is {best:.4g}"
         if other is not None and metric in other:
-            pick = min if metric == "val_loss" else max
-            finding += f", the other run's is {pick(other[metric]):.4g}"
-    if metric is not None:
-        middle.legend(frameon=False, fontsize=8)
-    left.set(title="loss, each term unweighted", xlabel="epoch", yscale="log")
-    left.legend(frameon=False, fontsize=8)
-    middle.set(title="validation", xlabel="epoch")
+            rival = (min if metric == "val_loss" else max)(other[metric])
+            finding = f"Best validation {shown}: {best:.3f} ({names[0]}), {rival:.3f} ({names[1]})"
+    left.set(title="loss" if other is not None else "loss, each term unweighted", xlabel="epoch", yscale="log")
+    middle.set(title="validation" if metric is None else f"validation {metric[4:].replace('_', ' ')}", xlabel="epoch")
     right.set(title="gradient norm", xlabel="epoch", yscale="log")
     for axis in (left, middle, right):
         axis.xaxis.get_major_locator().set_params(integer=True)
-    return show(figure, alt=finding + ".", caption="One point an epoch.")
+    if other is None:
+        left.legend(frameon=False, fontsize=8)
+        middle.legend(frameon=False, fontsize=8)
+    else:
+        figure.legend(*middle.get_legend_handles_labels(), loc="outside lower center", ncols=3, frameon=False)
+    return show(figure, title=finding, alt="Losses, validation and the gradient's norm.", caption="One point an epoch.")
 
 
 def _history_of(values: Mapping[str, Sequence[float]], axes: Sequence[Any], name: str, style: str) -> None:
+    """One run's curves; beside another run its loss alone, by itself each term too where there are several."""
     left, middle, right = axes
-    epochs, before = range(1, len(values["loss"]) + 1), f"{name}: " if name else ""
-    for term in [n for n in values if n not in ("grad_norm", "lr", "seconds") and not n.startswith("val_")]:
-        left.plot(epochs, values[term], style, marker=".", label=before + term.replace("_", " "))
+    colour = {"color": COLOURS[0] if style == "-" else COLOURS[1]} if name else {}
+    epochs = range(1, len(values["loss"]) + 1)
+    terms = [n for n in values if n not in ("loss", "grad_norm", "lr", "seconds") and not n.startswith("val_")]
+    for term in ["loss", *(terms if len(terms) > 1 and not name else [])]:
+        left.plot(epochs, values[term], style, marker=".", label=term.replace("_", " "), **colour)
     for metric in [n for n in values if n.startswith("val_")][:1]:
-        middle.plot(epochs, values[metric], style, marker=".", label=before + metric[4:].replace("_", " "))
-    right.plot(epochs, values["grad_norm"], style, marker=".")
+        label = name or metric[4:].replace("_", " ")
+        middle.plot(epochs, values[metric], style, marker=".", label=label, **colour)
+    right.plot(epochs, values["grad_norm"], style, marker=".", **colour)
 
 
 def demonstration(

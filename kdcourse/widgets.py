@@ -154,14 +154,22 @@ def temperature(logits: Tensor, images: Tensor, labels: Tensor, classes: Sequenc
         return Picture(body, 820, 268, alt)
 
     pictured = [(f"{i + 1}: {classes[int(label)]}", i) for i, label in enumerate(labels)]
-    slider = ipywidgets.FloatLogSlider(
-        value=1.0, base=10, min=-1, max=1.5, step=0.05, description="temperature T", readout_format=".2f"
+    return live(draw, image=ipywidgets.Dropdown(options=pictured, description="image"), temperature=_temperatures())
+
+
+TEMPERATURES = (0.5, 0.75, 1.0, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0, 12.0, 15.0, 20.0, 25.0, 30.0)
+
+
+def _temperatures() -> Any:
+    """A slider that stops at the temperatures people use; what it says aloud is its stop, "T = 4"."""
+    stops = [(f"T = {t:g}", t) for t in TEMPERATURES]
+    return ipywidgets.SelectionSlider(
+        options=stops, value=1.0, description="temperature T", tooltip="temperature T", continuous_update=True
     )
-    return live(draw, image=ipywidgets.Dropdown(options=pictured, description="image"), temperature=slider)
 
 
 def gradient(student_logits: Tensor, teacher_logits: Tensor, classes: Sequence[str]) -> Live:
-    """Temperature against the pull on each of a student's logits: minus the gradient of KL(q || p), (q_i - p_i) / T.
+    """Temperature against the pull on each of a student's logits: minus the gradient of KL(p || q), (p_i - q_i) / T.
 
     Beside it what T^2 times the pull tends to for large T: (v_i - z_i) / C with both sides' means taken off.
 
@@ -175,15 +183,15 @@ def gradient(student_logits: Tensor, teacher_logits: Tensor, classes: Sequence[s
 
     def sides(image: int, temperature: float) -> tuple[Tensor, Tensor, Tensor]:
         z, v = student_logits[image].double(), teacher_logits[image].double()
-        p, q = (z / temperature).softmax(dim=0), (v / temperature).softmax(dim=0)
-        return p, q, (q - p) / temperature
+        q, p = (z / temperature).softmax(dim=0), (v / temperature).softmax(dim=0)
+        return q, p, (p - q) / temperature
 
     def draw(image: int, temperature: float, factor: str) -> Picture:
-        p, q, pull = sides(image, temperature)
+        q, p, pull = sides(image, temperature)
         pull = pull * (temperature**2 if factor == "times T²" else 1)
         names = [text(120, 64 + 18 * i, name, "end") for i, name in enumerate(classes)]
-        body = "".join(names) + bars(130, 51, "student", p.tolist(), limits=(0, 1), width=140)
-        body += bars(330, 51, "teacher", q.tolist(), limits=(0, 1), width=140, colour=COLOURS[1])
+        body = "".join(names) + bars(130, 51, "student", q.tolist(), limits=(0, 1), width=140)
+        body += bars(330, 51, "teacher", p.tolist(), limits=(0, 1), width=140, colour=COLOURS[1])
         limit = (teacher_logits - student_logits)[image].double() / len(classes)
         limit -= limit.mean()
         body += bars(530, 51, f"pull, {factor}", pull.tolist(), limits=(-bound, bound), colour=COLOURS[2])
@@ -197,13 +205,10 @@ def gradient(student_logits: Tensor, teacher_logits: Tensor, classes: Sequence[s
         return Picture(body, 1050, 268, alt)
 
     bound = max(float(t**2 * sides(i, t)[2].abs().max()) for i in range(len(student_logits)) for t in (1.0, 4.0, 30.0))
-    slider = ipywidgets.FloatLogSlider(
-        value=1.0, base=10, min=-0.3, max=1.5, step=0.05, description="temperature T", readout_format=".2f"
-    )
     factors = ipywidgets.Dropdown(options=["without T²", "times T²"], description="gradient")
     pictured = [(str(i + 1), i) for i in range(len(student_logits))]
     image = ipywidgets.Dropdown(options=pictured, description="image")
-    return live(draw, image=image, temperature=slider, factor=factors)
+    return live(draw, image=image, temperature=_temperatures(), factor=factors)
 
 
 CHANGES: dict[str, Callable[[Tensor, float], Tensor]] = {

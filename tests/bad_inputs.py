@@ -209,7 +209,7 @@ kd.diagrams.temperature(temperatures=(0, 1))
 kd.records.read("Cost!")
 kd.records.experiment("few_labels", len, settings=[], seeds=[])
 kd.records.rule(99, evidence="x", measured="", verdict="held", field="", source="")
-kd.records.rule(1, evidence="why_distil", measured="", verdict="true", field="", source="")
+kd.records.rule(1, evidence="cost", measured="", verdict="true", field="", source="")
 kd.checks.check("why_distil.99", len)
 """,
 }

@@ -26,25 +26,25 @@ class Tampering(NamedTuple):
 
 
 SPLIT = 'splits = kd.split(kd.load(\\"fashion-mnist\\"), val=0.2, seed=0)'
-LESSON = "notebooks/*_why_distil.ipynb"
+LESSON = "notebooks/evidence/ladder.ipynb"
 CHANGES = [
-    Change("a split seed", LESSON, SPLIT, SPLIT.replace("seed=0", "seed=1"), "why_distil", "notebook:splits"),
-    Change("half of the data for validation", LESSON, SPLIT, SPLIT.replace("0.2", "0.5"), "why_distil", "notebook:splits"),
-    Change("an untrained teacher", LESSON, "teacher = kd.load_teacher()", 'teacher = kd.build(\\"deep_cnn\\")', "why_distil",
+    Change("a split seed", LESSON, SPLIT, SPLIT.replace("seed=0", "seed=1"), "ladder", "notebook:splits"),
+    Change("half of the data for validation", LESSON, SPLIT, SPLIT.replace("0.2", "0.5"), "ladder", "notebook:splits"),
+    Change("an untrained teacher", LESSON, "teacher = kd.load_teacher()", 'teacher = kd.build(\\"deep_cnn\\")', "ladder",
            "notebook:teacher"),
     Change("T squared dropped", "kdcourse/losses/soft_targets.py", "return temperature**2 * ", "return ", "mean_squared_error",
            "ran:kdcourse.losses.soft_targets:softened_kl"),
-    Change("a shift of one pixel", "kdcourse/data/batching.py", "pixels: int = 2", "pixels: int = 1", "why_distil",
+    Change("a shift of one pixel", "kdcourse/data/batching.py", "pixels: int = 2", "pixels: int = 1", "ladder",
            "ran:kdcourse.data.batching:flip_shift"),
     Change("eight epochs become three", "kdcourse/pipeline.py", "DISTIL_EPOCHS = 8, 2, 8", "DISTIL_EPOCHS = 8, 2, 3", "four_steps",
            "constant:kdcourse.pipeline:DISTIL_EPOCHS"),
     Change("a class that answers at random", "kdcourse/models.py", "return (x - self.mean) / self.std", "return torch.rand_like(x)",
-           "why_distil", "ran:kdcourse.models:Normalise.forward"),
-    Change("another default rate", "kdcourse/_settings.py", '"lr": 2e-3', '"lr": 1e-3', "why_distil",
+           "ladder", "ran:kdcourse.models:Normalise.forward"),
+    Change("another default rate", "kdcourse/_settings.py", '"lr": 2e-3', '"lr": 1e-3', "ladder",
            "constant:kdcourse._settings:OPTIMIZERS"),
 ]  # fmt: skip
 TAMPERINGS = [
-    Tampering("cost", "why_distil", 0.4), Tampering("leak", "splits_and_leaks", 10), Tampering("bugs", "cross_entropy", -1),
+    Tampering("ladder_finals", "ladder", 0.4), Tampering("leak", "splits_and_leaks", 10), Tampering("bugs", "bugs", -1),
     Tampering("logit_losses", "mean_squared_error", 2), Tampering("pipeline", "four_steps", 5),
 ]  # fmt: skip
 

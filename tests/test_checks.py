@@ -30,7 +30,7 @@ from kdcourse.checks._task import Strange, plain
 
 from .conftest import COURSE, ROOT
 
-TASK = find("why_distil.1")
+TASK = find("dark_knowledge.1")
 
 
 @pytest.fixture(autouse=True)
@@ -53,13 +53,13 @@ def quick(limit=0.3):
 
 
 def test_a_right_answer_passes_and_says_what_was_learned():
-    card = check("why_distil.1", right)
+    card = check("dark_knowledge.1", right)
     assert card.passed and card.state == "passed" and card.hint == ""
-    assert str(card).startswith("✓ Soften an answer (why_distil.1): passed\n2 points. ")
+    assert str(card).startswith("✓ Soften an answer (dark_knowledge.1): passed\n2 points. ")
 
 
 def test_a_wrong_answer_shows_input_expected_got_difference_and_hint():
-    card = check("why_distil.1", lambda logits, temperature: logits.softmax(dim=1))
+    card = check("dark_knowledge.1", lambda logits, temperature: logits.softmax(dim=1))
     assert card.state == "not yet" and card.mistake == "no temperature"
     facts = dict(card.facts)
     assert facts["Input"] == "3 of 6, by hand, T = 2"
@@ -74,7 +74,7 @@ def test_an_untouched_stub_is_not_attempted_and_counts_as_no_try(kept):
     def stub(logits, temperature):
         raise NotImplementedError()
 
-    card = check("why_distil.1", stub)
+    card = check("dark_knowledge.1", stub)
     assert card.state == "not attempted" and "Not done yet" in card.says
     assert not kept.exists()
 
@@ -83,7 +83,7 @@ def test_an_error_of_torch_is_not_an_untouched_stub():
     def unsupported(logits, temperature):
         return torch.Tensor.__torch_function__ and _raise(logits)
 
-    assert check("why_distil.1", unsupported).state == "not yet"
+    assert check("dark_knowledge.1", unsupported).state == "not yet"
 
 
 def _raise(_):
@@ -94,9 +94,9 @@ def _raise(_):
     ("thing", "says"), [(3.0, "3 was passed"), (None, "None was passed"), (torch.zeros(2), "tensor 2")]
 )
 def test_what_is_no_function_could_not_be_checked(thing, says):
-    card = check("why_distil.1", thing)
+    card = check("dark_knowledge.1", thing)
     assert card.state == "could not be checked" and says in card.says
-    assert "without parentheses: check('why_distil.1', softened)" in card.hint
+    assert "without parentheses: check('dark_knowledge.1', softened)" in card.hint
 
 
 def test_an_unknown_task_names_those_there_are():
@@ -104,7 +104,7 @@ def test_an_unknown_task_names_those_there_are():
         ValueError, match=r"be the id of a task; got 'why_distil.9'. There are: why_distil.1, why_distil.2"
     ):
         check("why_distil.9", right)
-    with pytest.raises(ValueError, match="There are: lessons why_distil, splits_and_leaks, "):
+    with pytest.raises(ValueError, match="There are: lessons why_distil, dark_knowledge, "):
         check("77.1", right)
     with pytest.raises(
         ValueError, match="lesson must be the slug of a lesson with exercises; got '01'. There are: why_d"
@@ -114,10 +114,10 @@ def test_an_unknown_task_names_those_there_are():
 
 def test_an_old_id_names_the_new_one(monkeypatch):
     for refused in (lambda: check("01.1", right), lambda: check.hint("01.1"), lambda: check.solution("01.1")):
-        with pytest.raises(ValueError, match=r"be the id of a task; got '01.1'. It is \"why_distil.1\" now."):
+        with pytest.raises(ValueError, match=r"be the id of a task; got '01.1'. It is \"dark_knowledge.1\" now."):
             refused()
-    monkeypatch.setattr(renamed, "RENAMED", [*renamed.RENAMED, {"why_distil.1": "dark_knowledge.3"}])
-    assert renamed.name_of_today("01.1") == renamed.name_of_today("why_distil.1") == "dark_knowledge.3"
+    monkeypatch.setattr(renamed, "RENAMED", [*renamed.RENAMED, {"dark_knowledge.1": "dark_knowledge.3"}])
+    assert renamed.name_of_today("01.1") == renamed.name_of_today("dark_knowledge.1") == "dark_knowledge.3"
     assert renamed.name_of_today("77.1") is None
 
 
@@ -441,7 +441,9 @@ def test_values_are_shown_short():
 
 
 def test_a_card_escapes_what_a_learner_wrote():
-    card = Card("why_distil.1", "<b>", "not yet", says="<script>", facts=(("Got", "<i>&"),), hint="`a < b` and *this*")
+    card = Card(
+        "dark_knowledge.1", "<b>", "not yet", says="<script>", facts=(("Got", "<i>&"),), hint="`a < b` and *this*"
+    )
     page = card._repr_html_()
     assert "<script>" not in page and "<i>&" not in page
     assert "a &lt; b</code>" in page and "<em>this</em>" in page
@@ -464,24 +466,24 @@ def test_hints_come_one_by_one_and_before_the_solution(kept):
 
 def test_hints_work_where_nothing_is_kept(monkeypatch):
     monkeypatch.setenv("KDCOURSE_PROGRESS", "")
-    assert "hint 1" in str(check.hint("why_distil.1")) and "hint 2" in str(check.hint("why_distil.1"))
-    assert "def softened" in str(check.solution("why_distil.1"))
+    assert "hint 1" in str(check.hint("dark_knowledge.1")) and "hint 2" in str(check.hint("dark_knowledge.1"))
+    assert "def softened" in str(check.solution("dark_knowledge.1"))
 
 
 def test_progress_is_kept_and_what_is_passed_stays_passed(kept, capsys):
-    check("why_distil.1", lambda z, t: z)
-    check("why_distil.1", right)
-    check("why_distil.1", lambda z, t: z)
-    entry = json.loads(kept.read_text())["tasks"]["why_distil.1"]
+    check("dark_knowledge.1", lambda z, t: z)
+    check("dark_knowledge.1", right)
+    check("dark_knowledge.1", lambda z, t: z)
+    entry = json.loads(kept.read_text())["tasks"]["dark_knowledge.1"]
     assert entry["tries"] == 3 and entry["passed"] and entry["state"] == "not yet"
     found = progress()
-    assert found.points("why_distil") == (2, sum(task.points for task in tasks("why_distil")))
+    assert found.points("dark_knowledge") == (2, sum(task.points for task in tasks("dark_knowledge")))
     assert found.points() == (2, sum(task.points for task in tasks()))
-    assert "✓ Soften an answer (why_distil.1, 2 points): passed, 3 tries" in str(found)
-    assert 'aria-label="2 of 12 points"' in found._repr_html_()
+    assert "✓ Soften an answer (dark_knowledge.1, 2 points): passed, 3 tries" in str(found)
+    assert 'aria-label="2 of 6 points"' in found._repr_html_()
     assert main(["progress"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert re.match("Why distil +███░", lines[0])
+    assert any(re.match("Dark knowledge +███+░", line) for line in lines)
     titles = [lesson["title"] for lesson in COURSE if lesson["points"]]
     assert [line.partition("  ")[0] for line in lines if line[0] != " "] == [*titles, "all"], "in the course's order"
 
@@ -490,12 +492,12 @@ def test_the_command_finds_the_exercises_folder(tmp_path, monkeypatch, capsys):
     monkeypatch.delenv("KDCOURSE_PROGRESS")
     (tmp_path / "exercises").mkdir()
     monkeypatch.chdir(tmp_path / "exercises")
-    check("why_distil.1", right)
+    check("dark_knowledge.1", right)
     monkeypatch.chdir(tmp_path)
     assert main(["progress"]) == 0
-    assert "2 of 12 points" in capsys.readouterr().out
+    assert "2 of 6 points" in capsys.readouterr().out
     assert main(["progress", str(tmp_path / "exercises")]) == 0
-    assert "2 of 12 points" in capsys.readouterr().out
+    assert "2 of 6 points" in capsys.readouterr().out
 
 
 def test_two_kernels_that_write_at_once_lose_nothing(kept, tmp_path):
@@ -518,10 +520,10 @@ def test_two_kernels_that_write_at_once_lose_nothing(kept, tmp_path):
 @pytest.mark.parametrize("text", ["{ not json", "[]", '{"tasks": 3}', '{"version": 1}'])
 def test_a_damaged_file_is_set_aside_not_overwritten(kept, text):
     kept.write_text(text)
-    card = check("why_distil.1", right)
+    card = check("dark_knowledge.1", right)
     assert "kept as progress.broken.json" in card.note
     assert (kept.parent / "progress.broken.json").read_text() == text
-    assert json.loads(kept.read_text())["tasks"]["why_distil.1"]["passed"]
+    assert json.loads(kept.read_text())["tasks"]["dark_knowledge.1"]["passed"]
 
 
 # ---------------------------------------------------------------- a progress file with the ids of an earlier version
@@ -534,8 +536,8 @@ OLD = {
     "99.1": {"state": "passed", "passed": True, "tries": 1, "mine": "a lesson of my own"},
 }
 NEW = {
-    "01.1": "why_distil.1",
-    "01.2": "why_distil.2",
+    "01.1": "dark_knowledge.1",
+    "01.2": "dark_knowledge.2",
     "02.3": "splits_and_leaks.3",
     "10.5": "four_steps.5",
     "99.1": "99.1",
@@ -557,26 +559,26 @@ def carried_over():
 def test_an_old_file_is_carried_over_when_it_is_read(old, use):
     before = old.read_text()
     use()
-    assert json.loads(old.read_text()) == {"version": 2, "tasks": carried_over()}
+    assert json.loads(old.read_text()) == {"version": 3, "tasks": carried_over()}
     assert (old.parent / "progress.v1.json").read_text() == before
     assert progress().points() == (3, sum(task.points for task in tasks()))
 
 
 def test_an_old_file_is_carried_over_when_it_is_written(old):
     before = old.read_text()
-    assert check("why_distil.2", lambda change: "up").note == ""
+    assert check("dark_knowledge.2", lambda change: "up").note == ""
     saved = json.loads(old.read_text())
-    assert saved["version"] == 2 and set(saved["tasks"]) == set(NEW.values())
-    entry = saved["tasks"].pop("why_distil.2")
+    assert saved["version"] == 3 and set(saved["tasks"]) == set(NEW.values())
+    entry = saved["tasks"].pop("dark_knowledge.2")
     assert entry["tries"] == 8 and entry["passed"] and entry["hints"] == 2 and entry["solution"]
-    assert saved["tasks"] == {name: entry for name, entry in carried_over().items() if name != "why_distil.2"}
+    assert saved["tasks"] == {name: entry for name, entry in carried_over().items() if name != "dark_knowledge.2"}
     assert (old.parent / "progress.v1.json").read_text() == before
 
 
 def test_the_file_kept_by_its_usual_name(tmp_path):
     file = tmp_path / progress_file.NAME
     file.write_text(json.dumps({"version": 1, "tasks": OLD}))
-    assert progress(str(tmp_path)).points("why_distil") == (3, 12)
+    assert progress(str(tmp_path)).points("dark_knowledge") == (3, 6)
     assert (tmp_path / "kdcourse-progress.v1.json").is_file()
 
 
@@ -587,7 +589,7 @@ def test_a_damaged_old_file_is_shown_as_nothing_and_set_aside_when_one_writes(ke
     kept.write_text(text)
     assert progress().points()[0] == 0
     assert kept.read_text() == text, "reading changes nothing"
-    assert "kept as progress.broken.json" in check("why_distil.1", right).note
+    assert "kept as progress.broken.json" in check("dark_knowledge.1", right).note
     assert (kept.parent / "progress.broken.json").read_text() == text
     assert not (kept.parent / "progress.v1.json").exists()
 
@@ -599,7 +601,7 @@ def test_where_nothing_can_be_written_an_old_file_is_shown_under_the_new_ids(old
         raise PermissionError(30, "Read-only file system")
 
     monkeypatch.setattr(progress_file, "FileLock", refused)
-    assert progress().points("why_distil") == (3, 12)
+    assert progress().points("dark_knowledge") == (3, 6)
     assert "not attempted, 1 hint" in str(progress())
     monkeypatch.undo()
     assert old.read_text() == before and [p.name for p in old.parent.iterdir()] == [old.name]
@@ -612,8 +614,8 @@ def test_a_disk_that_is_full_costs_an_old_file_nothing(old, monkeypatch):
         raise OSError("No space left on device")
 
     monkeypatch.setattr(os, "replace", full)
-    assert progress().points("why_distil") == (3, 12)
-    assert "was not saved" in check("why_distil.3", right).note
+    assert progress().points("dark_knowledge") == (3, 6)
+    assert "was not saved" in check("why_distil.2", right).note
     assert old.read_text() == before and not list(old.parent.glob("*.v1.json"))
 
 
@@ -625,37 +627,39 @@ def test_an_older_kdcourse_that_writes_once_more_loses_nothing(old):
     old.write_text(json.dumps({"version": 1, "tasks": {**saved, "01.1": again}}))
     progress()
     both = {"state": "not yet", "passed": True, "tries": 5, "hints": 3, "solution": True, "last": "2026-02-01"}
-    assert json.loads(old.read_text())["tasks"] == {**saved, "why_distil.1": both}
+    assert json.loads(old.read_text())["tasks"] == {**saved, "dark_knowledge.1": both}
     assert json.loads((old.parent / "progress.v1.json").read_text())["tasks"] == OLD, "the first one is kept"
 
 
 def test_tasks_that_move_later_are_carried_over_too(old, monkeypatch):
-    moved = {"why_distil.1": "why_distil.2", "why_distil.2": "why_distil.1", "four_steps.5": "owners.1"}
+    moved = {"dark_knowledge.1": "dark_knowledge.2", "dark_knowledge.2": "dark_knowledge.1", "four_steps.5": "owners.1"}
     progress()
     monkeypatch.setattr(renamed, "RENAMED", [*renamed.RENAMED, moved])
-    monkeypatch.setattr(progress_file, "VERSION", 3)
+    monkeypatch.setattr(progress_file, "VERSION", 4)
     progress()
     saved, before = json.loads(old.read_text()), carried_over()
-    assert saved == {"version": 3, "tasks": {moved.get(name, name): entry for name, entry in before.items()}}
-    assert (old.parent / "progress.v2.json").is_file()
+    assert saved == {"version": 4, "tasks": {moved.get(name, name): entry for name, entry in before.items()}}
+    assert (old.parent / "progress.v3.json").is_file()
 
 
 def test_a_later_versions_file_stays_one(kept):
     kept.write_text(json.dumps({"version": 9, "tasks": {"01.1": OLD["01.1"]}}))
-    check("why_distil.1", right)
+    check("dark_knowledge.1", right)
     saved = json.loads(kept.read_text())
-    assert saved["version"] == 9 and saved["tasks"]["01.1"] == OLD["01.1"] and saved["tasks"]["why_distil.1"]["passed"]
+    assert (
+        saved["version"] == 9 and saved["tasks"]["01.1"] == OLD["01.1"] and saved["tasks"]["dark_knowledge.1"]["passed"]
+    )
 
 
 def test_an_interrupted_write_leaves_the_old_file(kept, monkeypatch):
-    check("why_distil.1", right)
+    check("dark_knowledge.1", right)
     before = kept.read_text()
 
     def full(*a):
         raise OSError("No space left on device")
 
     monkeypatch.setattr(os, "replace", full)
-    card = check("why_distil.2", lambda change: "up")
+    card = check("dark_knowledge.2", lambda change: "up")
     assert "Your progress was not saved: No space left on device" in card.note
     assert kept.read_text() == before and not list(kept.parent.glob(".*.tmp"))
 
@@ -663,5 +667,5 @@ def test_an_interrupted_write_leaves_the_old_file(kept, monkeypatch):
 def test_a_place_that_cannot_be_written_costs_no_verdict(monkeypatch, tmp_path):
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("KDCOURSE_PROGRESS", str(tmp_path / "file" / "progress.json"))
-    card = check("why_distil.1", right)
+    card = check("dark_knowledge.1", right)
     assert card.passed and "was not saved" in card.note

@@ -15,6 +15,7 @@ from matplotlib.text import Text
 from safetensors.numpy import load_file
 
 import kdcourse as kd
+from kdcourse import _course
 from kdcourse.diagrams import _distillation, _drawing, _leak, _missing_class, _nested_subspaces, _shift, _simplex
 from kdcourse.plots import Shown
 
@@ -70,10 +71,27 @@ def box(text):
 # ---------------------------------------------------------------- all of them
 
 
-def test_there_are_eight():
-    assert sorted(DIAGRAMS) == sorted(
-        ["distillation", "temperature", "leak", "shift", "inversion", "missing_class", "simplex", "nested_subspaces"]
-    )
+def test_there_are_these():
+    first = {
+        "distillation",
+        "temperature",
+        "leak",
+        "shift",
+        "inversion",
+        "missing_class",
+        "simplex",
+        "nested_subspaces",
+    }
+    assert set(DIAGRAMS) == first | {"bugs", "course"}
+
+
+def test_the_map_shows_every_lesson_and_fills_the_way_for_three_hours(drawn):
+    lessons, way = _course.lessons(), _course.path()
+    written = {t.get_text().split("…")[0] for t in words(drawn["course"])}
+    for lesson in lessons:
+        assert any(f"{_course.label(lesson)} {lesson['title']}".startswith(text) for text in written if text), lesson
+    bold = [t for t in words(drawn["course"]) if t.get_weight() == "bold" and t.get_text()[:2].isdigit()]
+    assert sorted(t.get_text()[:2] for t in bold) == sorted(_course.label(n) for n in lessons if n["slug"] in way)
 
 
 @pytest.mark.parametrize("name", [*DIAGRAMS, *OTHERS])

@@ -92,17 +92,21 @@ def test_a_change_in_shown_code_is_noticed():
         assert bare(function_in(other, "f")) != bare(theirs)
 
 
-def test_there_is_shown_code_in_every_lesson():
-    assert {lesson for lesson, *_ in tagged("shown:")} >= {path.stem for path in LESSONS}
+def test_every_lesson_shows_code_that_is_the_packages_own_or_does_the_same():
+    shown = {lesson for lesson, *_ in [*tagged("shown:"), *tagged("same:")]}
+    assert shown >= {path.stem for path in LESSONS}
 
 
 def test_the_loop_by_hand_leaves_the_helpers_weights(small, teacher):
     ((_, _, source),) = tagged("same:distill")
-    namespace = {"torch": torch, "kd": kd, "F": F, "softened_kl": kd.losses.softened_kl}
+    namespace = {"torch": torch, "kd": kd, "F": F}
     exec(source, namespace)
     images, options = small.train.images, {"epochs": 2, "batch_size": 64, "lr": 3e-3, "seed": 5}
-    mine = namespace["by_hand"](teacher, kd.build("cnn", width=4, seed=3), images, temperature=2.0, **options)
-    loss = kd.losses.SoftTargets(temperature=2.0, alpha=1.0)
+    mine = namespace["distil_by_hand"](teacher, kd.build("cnn", width=4, seed=3), images, **options)
+
+    def loss(z, v, labels):
+        return F.cross_entropy(z, v.softmax(dim=1))
+
     student = kd.build("cnn", width=4, seed=3)
     kd.distill(teacher, student, (images, None), loss=loss, schedule="constant", cache_mb=0, progress=False, **options)
     assert same(list(mine.state_dict().values()), list(student.state_dict().values()))
@@ -141,7 +145,7 @@ def test_readme_counts_the_rows_without_a_ruling():
 
 
 def measured_texts():
-    for path in NOTEBOOKS:
+    for path in EVIDENCE.values():
         for c in cells(path):
             for node in ast.walk(ast.parse("".join(c["source"]))):
                 if isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "rule":
@@ -150,7 +154,7 @@ def measured_texts():
 
 def test_no_number_is_typed_into_a_ruling():
     found = list(measured_texts())
-    assert len(found) == sum(len(lesson["rows"]) for lesson in COURSE)
+    assert len(found) == sum(len(lesson["rows"]) for lesson in COURSE)  # a row that two evidences rule on counts twice
     for lesson, node in found:
         formats = {
             id(v)
@@ -193,6 +197,8 @@ def test_links_go_to_the_first_use_and_stay_out_of_code_headings_and_answers():
     )
     assert texts[0].endswith("two [teachers](../docs/glossary.md#teacher), a teacher.")
     assert texts[1] == "<details>logits</details> [Logits](../docs/glossary.md#logits)"
+    formula = "$$\\mathrm{softmax}(z)$$ and $H(\\text{teacher})$"
+    assert linked([formula]) == [formula], "a link inside a formula would break it"
     assert linked(["Student's t, by Gosset"]) == ["Student's t, by Gosset"], "he is not the one who learns"
     assert linked(texts) == texts
     assert pattern("soft targets").search("soft\ntargets")
@@ -202,20 +208,39 @@ def test_links_go_to_the_first_use_and_stay_out_of_code_headings_and_answers():
 # ---------------------------------------------------------------- how a lesson is built
 
 
+FORM = {file(lesson["slug"]): lesson["form"] for lesson in COURSE}
+HEADINGS = {
+    1: ("What the article says", "Pitfalls", "Check yourself", "Summary", "References"),
+    2: ("Remember", "Check yourself", "References"),
+}
+
+
 @pytest.mark.parametrize("path", LESSONS, ids=lambda p: p.stem)
 def test_a_lesson_has_its_parts(path):
     text = "\n".join("".join(c["source"]) for c in cells(path, "markdown"))
-    for heading in ("What the article says", "Pitfalls", "Check yourself", "Summary", "References"):
+    for heading in HEADINGS[FORM[path]]:
         assert f"## {heading}" in text
     assert text.count("<details>") >= 3
     first = "".join(cells(path, "markdown")[0]["source"])
-    assert "**You will**" in first
-    assert len(re.findall(r"^- ", first, re.MULTILINE)) in (3, 4, 5)
-    assert " on two CPU cores · " in first
+    if FORM[path] == 1:
+        assert "**You will**" in first
+        assert len(re.findall(r"^- ", first, re.MULTILINE)) in (3, 4, 5)
+    assert " minutes to read, run and think · " in first
     references = text.split("## References")[1]
     entries = re.split(r"^- ", references, flags=re.MULTILINE)[1:]
     assert entries
     assert all(re.search(r"(19|20)\d\d", entry) for entry in entries)
+
+
+@pytest.mark.parametrize("lesson", [n for n in COURSE if n["form"] == 2], ids=lambda lesson: lesson["slug"])
+def test_a_lesson_of_the_second_form_leads_to_its_evidence_and_remembers_one_sentence(lesson):
+    path = file(lesson["slug"])
+    text = "\n".join("".join(c["source"]) for c in cells(path, "markdown"))
+    for slug in lesson["evidence"]:
+        assert f"](evidence/{slug}.ipynb)" in text
+    remembered = text.split("## Remember")[1].split("##")[0]
+    assert re.search(r"\*\*[A-Z][^*]+\.\*\*", remembered), "one sentence or two, in bold"
+    assert not re.search(r"\barms?\b|kd\.records\.(experiment|live|rule)|\bassert\b", path.read_text())
 
 
 @pytest.mark.parametrize("path", LESSONS, ids=lambda p: p.stem)
@@ -255,10 +280,11 @@ def rulers():
 def test_experiments_are_named_by_the_slug_of_an_evidence_or_of_a_record():
     every = {slug: recorded_by(path) for slug, path in EVIDENCE.items()}
     assert wanted([]) == every
-    assert wanted(["fresh", "leak"]) == {"why_distil": ["fresh"], "splits_and_leaks": ["leak"]}
-    assert wanted(["taylor_fo", "fresh"]) == {"why_distil": ["fresh"], "taylor_fo": every["taylor_fo"]}
-    with pytest.raises(SystemExit, match="01_fresh is neither an evidence nor a record; there are: .*fresh, fresh_tun"):
-        wanted(["01_fresh"])
+    assert wanted(["bugs_tuning", "leak"]) == {"bugs": ["bugs_tuning"], "splits_and_leaks": ["leak"]}
+    assert wanted(["taylor_fo", "leak"]) == {"splits_and_leaks": ["leak"], "taylor_fo": every["taylor_fo"]}
+    assert every["cost"] == ["cost_grid", "cost_finals", "cost"], "tuning makes two records"
+    with pytest.raises(SystemExit, match="01_cost is neither an evidence nor a record; there are: .*cost, cost_finals"):
+        wanted(["01_cost"])
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)

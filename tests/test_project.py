@@ -285,7 +285,7 @@ def test_no_source_names_a_lesson_by_its_number():
 
 def test_tasks_answers_and_checks_have_the_names_of_lessons():
     slugs = {lesson["slug"] for lesson in COURSE if lesson["points"]}
-    helpers = {"__init__", "designs", "units"}
+    helpers = {"__init__", "designs", "imitations", "units"}
     assert {path.stem for path in (ROOT / "kdcourse/checks/lessons").glob("*.py")} == slugs | helpers
     assert {path.stem for path in (ROOT / "tests/answers").glob("*.py")} == slugs | {"__init__"}
 
@@ -294,7 +294,7 @@ def test_course_toml_says_everything_of_every_lesson():
     course = tomllib.loads((ROOT / "notebooks/course.toml").read_text())
     assert set(course) == {"path", "lesson"}
     assert course["path"][0] == "start_here"
-    keys = "number slug title part about minutes difficulty prerequisites points rows evidence form"
+    keys = "number slug title part about minutes seconds difficulty prerequisites points rows evidence form"
     for lesson in course["lesson"]:
         assert list(lesson) == keys.split()
         assert re.fullmatch("[a-z][a-z0-9_]*", lesson["slug"])
@@ -343,43 +343,50 @@ UNTOUCHED = ("kdcourse/**/*.py", "notebooks/results/*", "notebooks/claims.toml",
 
 def test_a_lesson_moves_by_one_number_in_course_toml(tree):
     before = contents(tree, *UNTOUCHED)
-    rewrite(tree / "notebooks/course.toml", "number = 3\n", "number = 7\n")
+    rewrite(tree / "notebooks/course.toml", "number = 6\n", "number = 16\n")
     late = course(tree, "--check")
-    assert late.returncode != 0 and re.search("07_cross_entropy.ipynb.*; run make course", late.stderr)
-    assert (tree / "notebooks/03_cross_entropy.ipynb").is_file(), "a check writes nothing"
+    assert late.returncode != 0 and re.search("16_cross_entropy.ipynb.*; run make course", late.stderr)
+    assert (tree / "notebooks/06_cross_entropy.ipynb").is_file(), "a check writes nothing"
     for arguments in ([], ["--check"]):
         assert (done := course(tree, *arguments)).returncode == 0, done.stderr
     for folder in ("notebooks", "exercises", "solutions"):
-        assert [path.name for path in (tree / folder).glob("*cross_entropy.ipynb")] == ["07_cross_entropy.ipynb"]
+        assert [path.name for path in (tree / folder).glob("*cross_entropy.ipynb")] == ["16_cross_entropy.ipynb"]
     assert broken(tree) == []
     assert contents(tree, *UNTOUCHED) == before
     everything = {path: prose(path) for path in pages(tree)}
-    assert not [path for path, text in everything.items() if "03_cross_entropy" in text]
-    links = [link for text in everything.values() for link in re.findall(r"\[([^\]]*)\]\([^)]*07_cross_entropy", text)]
-    assert {"lesson 07", "07", "07 Softmax and cross-entropy", "Softmax and cross-entropy →"} <= set(links)
-    assert not [link for link in links if re.search(r"\b03\b", link)]
-    first = prose(tree / "notebooks/07_cross_entropy.ipynb")
-    assert first.startswith("[← Taylor FO](05_taylor_fo.ipynb) ·") and "\n# 07 · Softmax and cross-entropy\n" in first
-    assert "(10_four_steps.ipynb)" in first.splitlines()[0]
+    assert not [path for path, text in everything.items() if "06_cross_entropy" in text]
+    links = [link for text in everything.values() for link in re.findall(r"\[([^\]]*)\]\([^)]*16_cross_entropy", text)]
+    assert {"lesson 16", "16", "16 Softmax and cross-entropy", "Softmax and cross-entropy →"} <= set(links)
+    assert not [link for link in links if re.search(r"\b06\b", link)]
+    first = prose(tree / "notebooks/16_cross_entropy.ipynb")
+    assert first.startswith("[← Taylor FO](09_taylor_fo.ipynb) ·") and "\n# 16 · Softmax and cross-entropy\n" in first
+    assert "(18_four_steps.ipynb)" in first.splitlines()[0]
     found = in_tree(tree, "-c", "from kdcourse.checks import tasks; print(*dict.fromkeys(t.id[:-2] for t in tasks()))")
-    assert found.stdout.split()[2:] == ["mean_squared_error", "taylor_fo", "cross_entropy", "four_steps"], found.stderr
+    assert found.stdout.split()[3:] == [
+        "eight_bugs",
+        "mean_squared_error",
+        "taylor_fo",
+        "cross_entropy",
+        "four_steps",
+    ], found.stderr
 
 
 def test_exercises_are_in_step_after_a_lesson_has_moved(tree):
     pytest.importorskip("nbgrader")
-    rewrite(tree / "notebooks/course.toml", "number = 0\n", "number = 6\n")
+    rewrite(tree / "notebooks/course.toml", "number = 0\n", "number = 4\n")
     assert course(tree).returncode == 0
     assert (done := in_tree(tree, "tools/exercises.py", "--check")).returncode == 0, done.stderr
 
 
 ENTRY = """
 [[lesson]]
-number = 6
-slug = "eight_bugs"
-title = "Eight bugs"
+number = 17
+slug = "nine_bugs"
+title = "Nine bugs"
 part = "Losses"
 about = "write the loss wrongly"
 minutes = 20
+seconds = 9
 difficulty = "medium"
 prerequisites = ["cross_entropy"]
 points = 0
@@ -391,31 +398,32 @@ form = 2
 
 def test_a_lesson_is_split_by_an_entry_and_a_notebook_without_a_number(tree):
     notebook = json.loads((tree / file("cross_entropy").relative_to(ROOT)).read_text())
-    said = "As [lesson 01](cross_entropy.ipynb) said, as [03](03_cross_entropy.ipynb)."
-    notebook["cells"][0]["source"] = ["# Eight bugs\n", "\n", "**You will** see.\n"]
+    said = "As [lesson 01](cross_entropy.ipynb) said, as [06](06_cross_entropy.ipynb)."
+    notebook["cells"][0]["source"] = ["# Nine bugs\n", "\n", "**You will** see.\n"]
     notebook["cells"].insert(1, {"cell_type": "markdown", "id": "new", "metadata": {}, "source": [said]})
-    (tree / "notebooks/eight_bugs.ipynb").write_text(json.dumps(notebook))
+    (tree / "notebooks/nine_bugs.ipynb").write_text(json.dumps(notebook))
     lone = course(tree)
-    assert lone.returncode != 0 and "notebooks/eight_bugs.ipynb has no entry in course.toml" in lone.stderr
+    assert lone.returncode != 0 and "notebooks/nine_bugs.ipynb has no entry in course.toml" in lone.stderr
     toml = tree / "notebooks/course.toml"
     toml.write_text(toml.read_text() + ENTRY)
     for arguments in ([], ["--check"]):
         assert (done := course(tree, *arguments)).returncode == 0, done.stderr
-    assert not (tree / "notebooks/eight_bugs.ipynb").exists()
-    text = prose(tree / "notebooks/06_eight_bugs.ipynb")
-    assert text.startswith("[← Taylor FO](05_taylor_fo.ipynb) · [map](00_start_here.ipynb#The-map) · ")
-    assert "[The four-step pipeline →](10_four_steps.ipynb)" in text.splitlines()[0]
+    assert not (tree / "notebooks/nine_bugs.ipynb").exists()
+    text = prose(tree / "notebooks/17_nine_bugs.ipynb")
+    assert text.startswith("[← Taylor FO](09_taylor_fo.ipynb) · [map](00_start_here.ipynb#The-map) · ")
+    assert "[The four-step pipeline →](18_four_steps.ipynb)" in text.splitlines()[0]
     assert (
-        "# 06 · Eight bugs\n" in text and "20 minutes on two CPU cores · medium · needs: [lesson 03](03_cross" in text
+        "# 17 · Nine bugs\n" in text
+        and "20 minutes to read, run and think · 9 seconds of computing · medium · needs: [lesson 06](06_cross" in text
     )
-    assert "As [lesson 03](03_cross_entropy.ipynb) said, as [03](03_cross_entropy.ipynb)." in text
+    assert "As [lesson 06](06_cross_entropy.ipynb) said, as [06](06_cross_entropy.ipynb)." in text
     for path, link in (
-        ("README.md", "notebooks/06_eight_bugs.ipynb"),
-        ("notebooks/00_start_here.ipynb", "06_eight_bugs.ipynb"),
+        ("README.md", "notebooks/17_nine_bugs.ipynb"),
+        ("notebooks/00_start_here.ipynb", "17_nine_bugs.ipynb"),
     ):
-        assert f"| [06 Eight bugs]({link}) | write the loss wrongly | 20 | [03](" in prose(tree / path)
-    assert "[Eight bugs →](06_eight_bugs.ipynb)" in prose(tree / "notebooks/05_taylor_fo.ipynb")
-    assert "[← Eight bugs](06_eight_bugs.ipynb)" in prose(tree / "notebooks/10_four_steps.ipynb")
+        assert f"| [17 Nine bugs]({link}) | write the loss wrongly | 20 | [06](" in prose(tree / path)
+    assert "[Nine bugs →](17_nine_bugs.ipynb)" in prose(tree / "notebooks/09_taylor_fo.ipynb")
+    assert "[← Nine bugs](17_nine_bugs.ipynb)" in prose(tree / "notebooks/18_four_steps.ipynb")
     assert broken(tree) == []
 
 
@@ -444,11 +452,11 @@ def test_links_to_a_lesson_are_mended_and_others_left_alone():
 @pytest.mark.parametrize(
     ("old", "new", "says"),
     [
-        ("number = 4\n", "number = 3\n", "two lessons have the number 03"),
+        ("number = 8\n", "number = 3\n", "two lessons have the number 03"),
         ('slug = "taylor_fo"', 'slug = "four_steps"', "two lessons have the slug four_steps"),
-        ('slug = "taylor_fo"', 'slug = "taylor"', "05_taylor_fo.ipynb has no entry in course.toml"),
-        ('prerequisites = ["why_distil"]\npoints = 12\nrows = [5]', 'prerequisites = ["gone"]\npoints = 12\nrows = [5]', "there is no lesson gone"),
-        ('[[lesson]]\nnumber = 1\n', ENTRY.replace("eight_bugs", "unwritten") + '[[lesson]]\nnumber = 1\n', "unwritten has no notebook, 06_unwritten.ipynb"),
+        ('slug = "taylor_fo"', 'slug = "taylor"', "09_taylor_fo.ipynb has no entry in course.toml"),
+        ('prerequisites = ["dark_knowledge"]\n', 'prerequisites = ["gone"]\n', "there is no lesson gone"),
+        ('[[lesson]]\nnumber = 1\n', ENTRY.replace("nine_bugs", "unwritten") + '[[lesson]]\nnumber = 1\n', "unwritten has no notebook, 17_unwritten.ipynb"),
     ],
 )  # fmt: skip
 def test_what_course_toml_cannot_mean_is_refused(old, new, says, tmp_path, monkeypatch):

@@ -53,5 +53,5 @@ def test_a_number_that_was_moved_is_noticed(tree, one):
 
 
 def test_the_untouched_copy_is_not_stale(tree):
-    done = check(tree, "why_distil")
+    done = check(tree, "ladder")
     assert done.returncode == 0, done.stderr[-600:]

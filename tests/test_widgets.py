@@ -106,6 +106,13 @@ def test_prune_removes_the_lowest_scores_first(small):
     assert svg(live).index(">1.00<") < svg(live).index(">0.50<"), "now all of block1 is left, half of block2"
 
 
+def test_the_temperature_stops_where_people_use_it_and_says_so(temperature, gradient):
+    for live in (temperature, gradient):
+        stops = dict(live.controls["temperature"].options)
+        assert {stops["T = 1"], stops["T = 4"], stops["T = 20"]} == {1.0, 4.0, 20.0}
+        assert live.controls["temperature"].value == 1.0 and live.controls["temperature"].tooltip == "temperature T"
+
+
 def test_every_control_is_labelled(temperature, gradient, teacher, small):
     few = small.val.images[:8], small.val.labels[:8]
     pruned = widgets.prune(teacher, {"Taylor": kd.taylor.importance(teacher, few)}, small.val.select(torch.arange(8)))
@@ -131,7 +138,8 @@ def test_a_move_is_answered_within_100_ms(temperature, gradient, splits):
     for live, name in (*moving, (widgets.prune(model, {"Taylor": scores}, some), "share")):
         taken = []
         for step in range(1, 8):
+            moved = widgets.TEMPERATURES[step] if name == "temperature" else 0.5 + step / 20
             started = time.perf_counter()
-            live.controls[name].value = 0.5 + step / 20
+            live.controls[name].value = moved
             taken.append(time.perf_counter() - started)
         assert sorted(taken)[3] < 0.1

@@ -143,6 +143,10 @@ def texts(lessons: list[Lesson], belongs: dict[Path, Path]) -> dict[Path, str]:
     for path, now in {**belongs, **{p: p for p in sorted((ROOT / "notebooks/evidence").glob("*.ipynb"))}}.items():
         notebook = json.loads(now.read_text(encoding="utf-8"))
         for cell in notebook["cells"]:
+            if path.parent.name == "evidence":  # a lesson's frame is made below, that of an exercise elsewhere
+                own = "setup" in cell["metadata"].get("tags", [])
+                cell["source"] = setup_cell() if own else cell["source"]
+                fold(cell["metadata"])
             if cell["cell_type"] == "markdown":  # its text is one string, or a list of lines
                 text = mended("".join(cell["source"]), lessons, path)
                 cell["source"] = text if isinstance(cell["source"], str) else text.splitlines(keepends=True)
@@ -168,7 +172,7 @@ def table(lessons: list[Lesson], folder: str) -> str:
         rows.append(f"| {link} | {lesson['about']} | {lesson['minutes']} | {needs} | {points} |")
     stops = [lesson_of(lessons, slug) for slug in way()]
     short = " → ".join(f"[{lesson['title']}]({folder}{file(lesson)})" for lesson in stops)
-    return "\n".join([*rows, "", f"A shorter way through the course: {short}."])
+    return "\n".join([*rows, "", f"A way through the course for three hours: {short}."])
 
 
 def linked_to(lesson: Lesson, folder: str, words: str = "") -> str:
@@ -189,12 +193,12 @@ def map_of(lessons: list[Lesson]) -> str:
 
 
 def about(lessons: list[Lesson], at: int) -> str:
-    """Minutes, difficulty and prerequisites, in words."""
+    """The learner's minutes, the computer's seconds, difficulty and prerequisites, in words."""
     lesson = lessons[at]
-    minutes = "one minute" if lesson["minutes"] == 1 else f"{lesson['minutes']} minutes"
     needed = [lesson_of(lessons, slug) for slug in lesson["prerequisites"]]
     needs = ", ".join(linked_to(other, "", "lesson ") for other in needed) or "a little PyTorch"
-    line = f"{minutes.capitalize()} on two CPU cores · {lesson['difficulty']} · needs: {needs}"
+    time = f"{lesson['minutes']} minutes to read, run and think · {lesson['seconds']} seconds of computing"
+    line = f"{time} · {lesson['difficulty']} · needs: {needs}"
     if lesson["points"]:
         line += f" · [exercises, {lesson['points']} points](../exercises/{file(lesson)})"
     return line
@@ -263,6 +267,11 @@ def pictures(notebooks: dict[Path, str]) -> dict[Path, bytes]:
     return found
 
 
+def setup_cell() -> list[str]:
+    """The lines of the set-up cell that all notebooks share."""
+    return SETUP.replace("ADDRESS", address()).strip().splitlines(keepends=True)
+
+
 def fold(metadata: dict[str, Any]) -> None:
     """Fold the code of a set-up cell and of an evidence's harness, in JupyterLab and in Colab."""
     if {"setup", "harness"} & set(metadata.get("tags", [])):
@@ -290,7 +299,7 @@ def framed(text: str, lessons: list[Lesson], at: int) -> str:
     texts = linked(["".join(c["source"]) for c in cells if c["cell_type"] == "markdown"])
     for cell in (c for c in cells if c["cell_type"] == "markdown"):
         cell["source"] = texts.pop(0).splitlines(keepends=True)
-    setup["source"] = SETUP.replace("ADDRESS", address()).strip().splitlines(keepends=True)
+    setup["source"] = setup_cell()
     for cell in cells:
         fold(cell["metadata"])
     notebook["metadata"].pop("widgets", None)  # the state of progress bars and controls

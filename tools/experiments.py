@@ -38,8 +38,11 @@ def evidence() -> dict[str, Path]:
 
 
 def recorded_by(path: Path) -> list[str]:
-    """The names of the records that a notebook's cells make."""
-    return re.findall(r'records\.experiment\(\s*"(\w+)"', "\n".join(experiments(path)))
+    """The names of the records that a notebook's cells make; tuning makes two, one a round."""
+    calls = re.findall(r'records\.(experiment|tune)\(\s*"(\w+)"', "\n".join(experiments(path)))
+    return [
+        name for kind, own in calls for name in ([own] if kind == "experiment" else [f"{own}_grid", f"{own}_finals"])
+    ]
 
 
 def execute(path: Path) -> None:
@@ -63,7 +66,7 @@ def go(path: Path, mode: str, names: Container[str]) -> None:
         os.environ["KDCOURSE_RECORDS"] = mode if name in names else "plan"
         return original(name, function, **options)
 
-    kdcourse.records.experiment = asked
+    kdcourse.records.experiment = records.experiment = asked  # notebooks call the one, tuning the other
     try:
         with records.watched():
             execute(path)
@@ -72,7 +75,7 @@ def go(path: Path, mode: str, names: Container[str]) -> None:
             raise
         print(f"{path.stem}: what follows {found[-1] if found else 'nothing'} is not known before it is run ({error})")
     finally:
-        kdcourse.records.experiment = original
+        kdcourse.records.experiment = records.experiment = original
     if mode == "read":
         print(f"{path.stem}: {', '.join(found)}")
 

@@ -197,6 +197,13 @@ MUTANTS = [
     Mutant('two seeds have an interval', '_intervals.py', 'FEWEST = 5', 'FEWEST = 2', 'intervals'),
     Mutant('a title may lean on nothing', 'plots.py', 'if isinstance(value, Difference) and not value.resolved and', 'if False and', 'plots'),
     Mutant('a sign is not kept', 'plots.py', 'signs[name] = "+" if number > 0', 'signs[name] = "+" if number', 'plots'),
+    Mutant("a lead by luck is a lead", "records/tuning.py", "        return best if sure and any(lead) else common", "        return best", "tuning"),
+    Mutant("rates common to other data too", "records/tuning.py", "if key(m, self.within) == key(method, self.within)]", "]", "tuning"),
+    Mutant("a contrast at own rates twice", "records/tuning.py", 'for rates in ("own", "common"):', 'for rates in ("own", "own"):', "tuning"),
+    Mutant("the second round left out of the mean", "records/tuning.py", "for r in (self.first, self.second) for value", "for r in (self.first,) for value", "tuning"),
+    Mutant("the weakest labels as opponent", "figures/_rates.py", "return max(methods, key=score)", "return min(methods, key=score)", "figures"),
+    Mutant("a rung against the labels", "figures/knowledge.py", "zip(chain[1:], chain, strict=False)", "zip(chain[1:], [alone] * 4, strict=True)", "figures"),
+    Mutant("a redrawn split like a fixed one", "figures/knowledge.py", "if redrawn is not None:", "if False:", "figures"),
 ]  # fmt: skip
 
 

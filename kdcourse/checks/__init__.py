@@ -1,4 +1,4 @@
-"""Graded exercises: ``check("why_distil.1", my_function)`` says within seconds what is right, what is not, and why.
+"""Graded exercises: ``check("dark_knowledge.1", my_function)`` says within seconds what is right, what is not, and why.
 
 ``check.hint(id)`` and ``check.solution(id)`` help; ``progress()`` shows what is done; ``tasks()`` lists all tasks.
 """

@@ -24,7 +24,7 @@ class _Check:
         """Hold a function against a task.
 
         Args:
-            task: its id, "why_distil.1".
+            task: its id, "dark_knowledge.1".
             function: the function itself, not its result.
             seed: of the random inputs; the same seed gives the same verdict.
 

@@ -10,6 +10,16 @@ NUMBERS = {"01": "why_distil", "02": "splits_and_leaks", "03": "cross_entropy", 
 # its renamings happen at once, so two tasks may change places. Old dicts stay.
 RENAMED: list[dict[str, str]] = [
     {f"{number}.{n}": f"{slug}.{n}" for number, slug in NUMBERS.items() for n in range(1, 6)},
+    {
+        "why_distil.1": "dark_knowledge.1",
+        "why_distil.2": "dark_knowledge.2",
+        "why_distil.4": "dark_knowledge.3",
+        "why_distil.3": "why_distil.2",
+        "why_distil.5": "why_distil.3",
+        "cross_entropy.3": "eight_bugs.2",
+        "cross_entropy.4": "cross_entropy.3",
+        "cross_entropy.5": "cross_entropy.4",
+    },
 ]
 VERSION = len(RENAMED) + 1  # of the progress file that is written
 

@@ -48,7 +48,7 @@ class Task:
     """One exercise.
 
     Attributes:
-        id: the lesson's slug and a number in it, "why_distil.1".
+        id: the lesson's slug and a number in it, "dark_knowledge.1".
         title: a few words.
         kind: "implement", "predict" (commit to an answer, then see it computed), "debug" or "design" (free choice,
             measured bar).

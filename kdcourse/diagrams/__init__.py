@@ -1,9 +1,11 @@
 """Concept diagrams: what is given to whom, drawn before any formula, each for the first meeting with one idea.
 
-All eight have one size and one style: blue is the teacher, vermilion the student, grey the data. The little images
+All have one size and one style: blue is the teacher, vermilion the student, grey the data. The little images
 come out of Fashion-MNIST (``tools/build_diagrams.py``), and every number that is not called an example is computed.
 """
 
+from kdcourse.diagrams._bugs import bugs
+from kdcourse.diagrams._course import course
 from kdcourse.diagrams._distillation import distillation
 from kdcourse.diagrams._inversion import inversion
 from kdcourse.diagrams._leak import leak
@@ -14,5 +16,6 @@ from kdcourse.diagrams._simplex import simplex
 from kdcourse.diagrams._temperature import temperature
 
 __all__ = [
-    "distillation", "inversion", "leak", "missing_class", "nested_subspaces", "shift", "simplex", "temperature",
+    "bugs", "course", "distillation", "inversion", "leak", "missing_class", "nested_subspaces", "shift", "simplex",
+    "temperature",
 ]  # fmt: skip

@@ -8,8 +8,9 @@ refused when that has changed.
 from kdcourse.records.claims import VERDICTS, Ruling, claims, ledger, rule, verdicts
 from kdcourse.records.experiments import audit, experiment, live
 from kdcourse.records.store import Record, folder, paired, read
+from kdcourse.records.tuning import Contrast, Tuned, contrast, tune
 
 __all__ = [
-    "VERDICTS", "Record", "Ruling", "audit", "claims", "experiment", "folder", "ledger", "live", "paired", "read",
-    "rule", "verdicts",
+    "VERDICTS", "Contrast", "Record", "Ruling", "Tuned", "audit", "claims", "contrast", "experiment", "folder",
+    "ledger", "live", "paired", "read", "rule", "tune", "verdicts",
 ]  # fmt: skip

@@ -24,7 +24,10 @@ __all__ = ["PACKAGE", "QUIET", "bare", "code", "constant_text", "is_constant", "
 
 PACKAGE = Path(__file__).parent.parent
 # Rooms that decide no number:
-QUIET = ("checks", "records", "plots", "widgets", "diagrams", "_tables", "_arguments", "_interrupts", "_measured")
+QUIET = (
+    "__init__", "checks", "records", "figures", "plots", "widgets", "diagrams", "_tables", "_arguments", "_interrupts",
+    "_measured",
+)  # fmt: skip
 PLAIN = (bool, int, float, str, bytes, type(None), torch.dtype, torch.device)
 LEFT_OUT = ("ctx", "kind", "type_comment", "type_params")  # fields of a syntax tree that say nothing, or not everywhere
 SOURCES = {path: path.read_text(encoding="utf-8") for path in PACKAGE.rglob("*.py")}

@@ -19,7 +19,7 @@ from kdcourse.records.store import EACH, OWN, pack
 __all__ = ["check_settings", "difference", "key", "methods", "run_row", "setting_of", "wanted_rows"]
 
 LEAST = 0.02  # on another kind of processor a value may differ by this, or by three standard deviations over seeds
-GRID = ("lr", "weight_decay", "baseline_lr", "baseline_weight_decay")  # what is tuned does not make another method
+GRID = ("lr", "weight_decay", "baseline_lr", "baseline_weight_decay", "rates")  # what is tuned makes no other method
 RAN: set[str] = set()  # functions of the package that ran in this process: caches may hide them from a later row
 Function = Callable[..., Mapping[str, Any]]
 

@@ -5,58 +5,12 @@ import time
 
 import numpy as np
 import torch
-from scipy.special import softmax as scipy_softmax
+from scipy.special import log_softmax, softmax
 from torch.nn import functional as F
 
 import kdcourse as kd
 
-# ---------------------------------------------------------------- why_distil.1
-
-
-def rows_in_a_loop(logits, temperature):
-    rows = []
-    for row in logits.tolist():
-        top = max(row)
-        exps = [math.exp((v - top) / temperature) for v in row]
-        rows.append([e / sum(exps) for e in exps])
-    return torch.tensor(rows)
-
-
-def shifted_in_place(logits, temperature):
-    logits -= logits.max(dim=1, keepdim=True).values
-    return (logits / temperature).softmax(1)
-
-
-def by_the_logarithm(logits, temperature):
-    z = logits.double() / temperature
-    return (z - z.logsumexp(dim=1, keepdim=True)).exp()
-
-
 # ---------------------------------------------------------------- why_distil.2
-
-MOVES = ["up", "same", "down", "same", "down"]
-
-
-def moves(change):
-    table = dict(zip(kd.checks.find("why_distil.2").rungs, MOVES, strict=True))
-    return table[change]
-
-
-def by_experiment(change):
-    z = np.array([3.0, 1.0, 0.5, 0.0])
-    new = {"T f": z / 4, "eve": z + 100, "the": z + np.array([2, 0, 0, 0])}[change[:3]]
-    new = 3 * z if change.endswith("times 3") else z if "T from 1 to 3" in change else new
-    a, b = (-(p * np.log(p)).sum() for p in (scipy_softmax(z), scipy_softmax(new)))
-    return "same" if abs(a - b) < 1e-9 else ("up" if b > a else "down")
-
-
-def in_branches(change):
-    if change in ("T from 1 to 4",):
-        return "up"
-    return "same" if "100" in change or "1 to 3" in change else "down"
-
-
-# ---------------------------------------------------------------- why_distil.3
 
 
 def placed_one_by_one(i, o, k, size, stride, padding):
@@ -76,35 +30,24 @@ def as_floats(i, o, k, size, stride, padding):
     return np.array([weights + o, 2.0 * weights * out * out])
 
 
-# ---------------------------------------------------------------- why_distil.4
+# ---------------------------------------------------------------- why_distil.1
 
 
-def soft(z, t):
-    return (z / t).softmax(1)
+def by_torch(z, v):
+    return F.cross_entropy(z, v.softmax(1))
 
 
-def one_image_at_a_time(logits, labels, temperature):
-    p = soft(logits, temperature)
-    return torch.stack([p[labels == label].mean(dim=0) for label in labels])
+def by_scipy(z, v):
+    p, log_q = softmax(v.double().numpy(), axis=1), log_softmax(z.double().numpy(), axis=1)
+    return -(p * log_q).sum(axis=1).mean()
 
 
-def by_matrix(logits, labels, temperature):
-    hot = F.one_hot(labels).to(logits.dtype)
-    means = torch.einsum("nk,nc->kc", hot, soft(logits, temperature)) / hot.sum(0)[:, None].clamp(min=1)
-    return means[labels]
+def image_by_image(z, v):
+    values = [-(b.softmax(0) * a.log_softmax(0)).sum() for a, b in zip(z.double(), v.double(), strict=True)]
+    return float(sum(values)) / len(values)
 
 
-def in_numpy(logits, labels, temperature):
-    p, y = scipy_softmax(logits.numpy().astype(np.float64) / temperature, axis=1), labels.numpy()
-    return np.stack([p[y == c].mean(axis=0) for c in y])
-
-
-def overwritten(logits, labels, temperature):
-    logits.copy_(soft(logits, temperature))
-    return one_image_at_a_time(logits.log(), labels, 1.0)
-
-
-# ---------------------------------------------------------------- why_distil.5
+# ---------------------------------------------------------------- why_distil.3
 
 
 def fitted(student, images, targets, steps, lr=1e-2):
@@ -155,29 +98,12 @@ def slow(*arrays):
 
 
 RIGHT = {
-    "why_distil.1": [rows_in_a_loop, by_the_logarithm, lambda z, t: scipy_softmax(z.double().numpy() / t, axis=1)],
-    "why_distil.2": [moves, by_experiment, in_branches],
-    "why_distil.3": [placed_one_by_one, asked_of_torch, as_floats],
-    "why_distil.4": [one_image_at_a_time, by_matrix, in_numpy],
-    "why_distil.5": [at_temperature_one, pseudo_labels, with_the_package],
+    "why_distil.2": [placed_one_by_one, asked_of_torch, as_floats],
+    "why_distil.1": [by_torch, by_scipy, image_by_image],
+    "why_distil.3": [at_temperature_one, pseudo_labels, with_the_package],
 }
 WRONG = {
-    "why_distil.1": [
-        (lambda z, t: None, "None came back"),
-        (lambda z, t: (z / t).softmax(1)[0], "came back; a tensor 2×3 is expected"),
-        (lambda z, t: z.view(-1, 7) / t, "Error: RuntimeError"),
-        (shifted_in_place, "Changed: logits, in place"),
-        (lambda z, t: (z / t).softmax(1) * 2, "Every value is 2 times the expected one"),
-        (lambda z, t: (z / (t + 1)).softmax(1), "values differ"),
-    ],
     "why_distil.2": [
-        (lambda change: None, "None came back"),
-        (lambda change: "sideways", "'sideways' is no answer here"),
-        (lambda change: {}[change], "Error: KeyError"),
-        (lambda change: "up", "'up' is not what happens"),
-        (lambda: "up", "too many positional arguments"),
-    ],
-    "why_distil.3": [
         (lambda i, o, k, s, st, p: None, "None came back"),
         (lambda i, o, k, s, st, p: i * o * k * k + o, "2 values are expected"),
         (lambda i, o, k, s, st, p: (i * o * k * k + o, i / (s - 4)), "Error: ZeroDivisionError"),
@@ -185,14 +111,14 @@ WRONG = {
         (lambda i, o, k, s, st, p: (i * o * k * k + o, 2 * i * o * k * k * ((s - k) // st + 1) ** 2), "value 2: 57600 where 78400 is expected"),
         (lambda i, o, k, s, st, p: f"{i}", "'1' came back"),
     ],
-    "why_distil.4": [
-        (lambda z, y, t: None, "None came back"),
-        (lambda z, y, t: soft(z, t), "values differ, first at [0, 0]"),
-        (lambda z, y, t: soft(z, t).mean(0), "came back; a tensor 3×2 is expected"),
-        (lambda z, y, t: soft(z, t)[y.max() :].view(3, 5), "Error: RuntimeError"),
-        (overwritten, "Changed: teacher_logits, in place"),
+    "why_distil.1": [
+        (lambda z, v: None, "None came back"),
+        (lambda z, v: F.cross_entropy(z, v.softmax(1), reduction="none"), "a tensor 1 came back; a number is expected"),
+        (lambda z, v: F.cross_entropy(z, v.argmax()), "Error: "),
+        (lambda z, v: 3 * by_torch(z, v), "Every value is 3 times the expected one"),
+        (lambda z, v: F.mse_loss(z, v), "0 where 1.38629 is expected"),
     ],
-    "why_distil.5": [
+    "why_distil.3": [
         (lambda x, y, u, z, e: torch.zeros(len(e)), "All predictions are one class"),
         (lambda x, y, u, z, e: None, "None came back"),
         (lambda x, y, u, z, e: torch.rand(len(e), 10), "Take the class with the highest logit"),

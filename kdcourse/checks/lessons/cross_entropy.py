@@ -1,6 +1,5 @@
-"""Exercises: what moves a gradient, smoothed targets, a kl_div to mend, the whole loss, its gradient."""
+"""Exercises: what moves a gradient, smoothed targets, the whole loss, its gradient."""
 
-from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
@@ -11,6 +10,7 @@ from torch.nn import functional as F
 from kdcourse.checks._judges import close
 from kdcourse.checks._predict import believer, prediction
 from kdcourse.checks._task import Inputs, Mistake, Task
+from kdcourse.checks.lessons.imitations import buggy, imitation, imitation_inputs, pairs
 
 # ---------------------------------------------------------------- cross_entropy.1
 
@@ -32,8 +32,8 @@ def gradient_moves(change: str) -> str:
         temperature: float, *, reduction: str = "batchmean", move: float = 0, factor: int = 0, ce: bool = False
     ) -> float:
         z = (student + move).requires_grad_()
-        log_p, q = F.log_softmax(z / temperature, dim=1), (teacher / temperature).softmax(dim=1)
-        total = -(q * log_p).sum() if ce else F.kl_div(log_p, q, reduction="sum")
+        log_q, p = F.log_softmax(z / temperature, dim=1), (teacher / temperature).softmax(dim=1)
+        total = -(p * log_q).sum() if ce else F.kl_div(log_q, p, reduction="sum")
         loss = total / (len(z) if reduction == "batchmean" else z.numel()) * temperature**factor
         return float(torch.autograd.grad(loss, z)[0].norm())
 
@@ -81,7 +81,7 @@ GRADIENT = prediction(
         Mistake(
             "large logits pull more",
             _believing(c3="longer"),
-            "A constant added to all logits cancels in the softmax: p stays, and the gradient is p − q.",
+            "A constant added to all logits cancels in the softmax: q stays, and the gradient is q − p.",
         ),
         Mistake(
             "large logits saturate",
@@ -91,7 +91,7 @@ GRADIENT = prediction(
         Mistake(
             "T is free",
             _believing(c4="same"),
-            "Both p − q and the factor 1/T shrink as T grows: about as 1/T² together. That is what T² is for.",
+            "Both q − p and the factor 1/T shrink as T grows: about as 1/T² together. That is what T² is for.",
         ),
         Mistake(
             "T pulls",
@@ -106,14 +106,14 @@ GRADIENT = prediction(
         Mistake(
             "T² is too little",
             _believing(c5="shorter"),
-            "For small T, p − q shrinks more slowly than 1/T, so with T² the gradient grows.",
+            "For small T, q − p shrinks more slowly than 1/T, so with T² the gradient grows.",
         ),
     ),
     hints=(
-        "The gradient by a logit is (p − q) / T, for each image. Which of the changes touches p, q, T, or a factor in front?",
+        "The gradient by a logit is (q − p) / T, for each image. Which of the changes touches q, p, T, or a factor in front?",
         "The skeleton:\nreturn {'T from 4 to 32, without the factor T²': '____', ...}[change]",
     ),
-    takeaway="The gradient sees p − q, T and factors in front. Constants in the loss and in the logits it does not see.",
+    takeaway="The gradient sees q − p, T and factors in front. Constants in the loss and in the logits it does not see.",
 )
 
 # ---------------------------------------------------------------- cross_entropy.2
@@ -187,103 +187,12 @@ SMOOTHED = Task(
 # ---------------------------------------------------------------- cross_entropy.3
 
 
-def imitation(student_logits: Tensor, teacher_logits: Tensor, temperature: float) -> Tensor:
-    log_p = F.log_softmax(student_logits / temperature, dim=1)
-    q = (teacher_logits / temperature).softmax(dim=1)
-    return temperature**2 * F.kl_div(log_p, q, reduction="batchmean")
-
-
-def _kl(z: Tensor, v: Tensor, t: float, *, logs: bool = True, share: bool = True, factor: bool = True) -> Tensor:
-    """The loss with bugs left in it: without logarithms, divided by the classes too, without T²."""
-    p, q = F.log_softmax(z / t, dim=1) if logs else (z / t).softmax(dim=1), (v / t).softmax(dim=1)
-    total = F.kl_div(p, q, reduction="sum")
-    return total / (len(z) if share else z.numel()) * (t**2 if factor else 1)
-
-
-def _pairs(seed: int, more: Callable[[torch.Generator], Inputs]) -> Inputs:
-    """Student's and teacher's logits, and a temperature, from equal ones to random ones."""
-    g = torch.Generator().manual_seed(seed)
-    two, three = torch.tensor([2.0, 3.0]).log().tolist()
-    return [
-        (torch.tensor([[1.0, 0.0, -1.0]]), torch.tensor([[1.0, 0.0, -1.0]]), 2.0),
-        (torch.tensor([[0.0, 0.0]]), torch.tensor([[two, 0.0]]), 1.0),
-        (torch.tensor([[0.0, 2 * three], [0.0, 0.0]]), torch.tensor([[0.0, 0.0], [2 * two, 0.0]]), 2.0),
-        (3 * torch.randn(6, 10, generator=g), 3 * torch.randn(6, 10, generator=g), 4.0),
-        *more(g),
-    ]
-
-
-def _imitation_inputs(seed: int) -> Inputs:
-    return _pairs(seed, lambda g: [(50 * torch.randn(3, 4, generator=g), 50 * torch.randn(3, 4, generator=g), 0.5)])
-
-
-IMITATION = Task(
-    id="cross_entropy.3",
-    title="Debug a kl_div",
-    kind="debug",
-    difficulty="core",
-    minutes=8,
-    points=2,
-    rungs=("nothing to learn", "one image by hand", "two images by hand", "random", "extreme logits"),
-    inputs=_imitation_inputs,
-    reference=imitation,
-    judge=close,
-    mistakes=(
-        Mistake(
-            "as given",
-            lambda z, v, t: _kl(z, v, t, logs=False, share=False, factor=False),
-            "This computes what the given code computes. Three things are wrong; the first: kl_div wants the student's "
-            "*logarithms*. (Student and teacher alike must give 0.)",
-        ),
-        Mistake(
-            "logarithms mended",
-            lambda z, v, t: _kl(z, v, t, share=False, factor=False),
-            'The logarithms are right now. Two bugs are left: `reduction="mean"` divides by the classes too, and T² is missing.',
-        ),
-        Mistake(
-            "T² missing",
-            lambda z, v, t: _kl(z, v, t, factor=False),
-            "Only T² is missing now: without it the gradient falls as 1/T².",
-        ),
-        Mistake(
-            "mean for batchmean",
-            lambda z, v, t: _kl(z, v, t, share=False),
-            'The value is the right one divided by the number of classes: `reduction="mean"` where `"batchmean"` is meant.',
-        ),
-        Mistake(
-            "no logarithms",
-            lambda z, v, t: _kl(z, v, t, logs=False),
-            "kl_div still gets the student's probabilities. It wants their logarithms: `F.log_softmax`.",
-        ),
-        Mistake(
-            "arguments swapped",
-            lambda z, v, t: imitation(v, z, t),
-            "Student and teacher have changed places: this is KL(p ‖ q). kl_div takes the student's logarithms first, then "
-            "the teacher's probabilities.",
-        ),
-        Mistake(
-            "sum",
-            lambda z, v, t: len(z) * imitation(z, v, t),
-            'The sum over images came back. `"batchmean"` divides by their number.',
-        ),
-    ),
-    hints=(
-        "Begin with the first input: student and teacher agree, so the divergence must be 0. What does the code give there?",
-        "The skeleton, with blanks:\nlog_p = F.____(student_logits / temperature, dim=1)\n"
-        "q = (teacher_logits / temperature).softmax(dim=1)\nreturn ____ * F.kl_div(____, ____, reduction=____)",
-    ),
-    takeaway="kl_div: the student's logarithms, then the teacher's probabilities, `\"batchmean\"`, and T² in front.",
-)
-
-# ---------------------------------------------------------------- cross_entropy.4
-
-
 def soft_targets(
     student_logits: Tensor, teacher_logits: Tensor, labels: Tensor, temperature: float, alpha: float
 ) -> Tensor:
-    log_p = F.log_softmax(student_logits / temperature, dim=1)
-    q = (teacher_logits / temperature).softmax(dim=1)
-    imitate = temperature**2 * F.kl_div(log_p, q, reduction="batchmean")
+    log_q = F.log_softmax(student_logits / temperature, dim=1)
+    p = (teacher_logits / temperature).softmax(dim=1)
+    imitate = temperature**2 * F.kl_div(log_q, p, reduction="batchmean")
     known = labels != -100
     told = F.cross_entropy(student_logits[known], labels[known]) if known.any() else 0.0
     return alpha * imitate + (1 - alpha) * told
@@ -296,7 +205,7 @@ def _labelled(z: Tensor, y: Tensor, *, over_all: bool = False, t: float = 1.0) -
 
 
 def _soft_inputs(seed: int) -> Inputs:
-    base = _pairs(seed, lambda g: [])
+    base = pairs(seed, lambda g: [])
     g = torch.Generator().manual_seed(seed + 100)
     some = torch.randint(0, 10, (6,), generator=g)
     mixed = torch.where(torch.arange(6) % 2 == 0, some, -100)
@@ -312,7 +221,7 @@ def _soft_inputs(seed: int) -> Inputs:
 
 
 SOFT = Task(
-    id="cross_entropy.4",
+    id="cross_entropy.3",
     title="The whole loss",
     kind="implement",
     difficulty="core",
@@ -325,12 +234,12 @@ SOFT = Task(
     mistakes=(
         Mistake(
             "no T²",
-            lambda z, v, y, t, a: a * _kl(z, v, t, factor=False) + (1 - a) * _labelled(z, y),
+            lambda z, v, y, t, a: a * buggy(z, v, t, factor=False) + (1 - a) * _labelled(z, y),
             "T² is missing in front of the teacher's part.",
         ),
         Mistake(
             "mean for batchmean",
-            lambda z, v, y, t, a: a * _kl(z, v, t, share=False) + (1 - a) * _labelled(z, y),
+            lambda z, v, y, t, a: a * buggy(z, v, t, share=False) + (1 - a) * _labelled(z, y),
             'The teacher\'s part is divided by the number of classes: `reduction="mean"` where `"batchmean"` is meant.',
         ),
         Mistake(
@@ -368,24 +277,24 @@ SOFT = Task(
     takeaway="The teacher's part softened, with T²; the labels' part at T = 1, averaged over what is labelled.",
 )
 
-# ---------------------------------------------------------------- cross_entropy.5
+# ---------------------------------------------------------------- cross_entropy.4
 
 
 def imitation_gradient(student_logits: Tensor, teacher_logits: Tensor, temperature: float) -> Tensor:
-    p = (student_logits / temperature).softmax(dim=1)
-    q = (teacher_logits / temperature).softmax(dim=1)
-    return temperature * (p - q) / len(p)  # T² from the factor, 1/T from the chain rule
+    q = (student_logits / temperature).softmax(dim=1)
+    p = (teacher_logits / temperature).softmax(dim=1)
+    return temperature * (q - p) / len(q)  # T² from the factor, 1/T from the chain rule
 
 
 PULL = Task(
-    id="cross_entropy.5",
+    id="cross_entropy.4",
     title="The gradient, by hand",
     kind="implement",
     difficulty="stretch",
     minutes=15,
     points=4,
     rungs=("nothing to learn", "one image by hand", "two images by hand", "random", "extreme logits"),
-    inputs=_imitation_inputs,
+    inputs=imitation_inputs,
     reference=imitation_gradient,
     judge=close,
     mistakes=(
@@ -402,12 +311,12 @@ PULL = Task(
         Mistake(
             "neither",
             lambda z, v, t: imitation_gradient(z, v, t) / t,
-            "This is (p − q) / N: neither T² nor the 1/T of the chain rule. Together they make a factor T.",
+            "This is (q − p) / N: neither T² nor the 1/T of the chain rule. Together they make a factor T.",
         ),
         Mistake(
             "the other sign",
             lambda z, v, t: -imitation_gradient(z, v, t),
-            "The sign is turned round: this is the way downhill, q − p. The gradient points uphill.",
+            "The sign is turned round: this is the way downhill, p − q. The gradient points uphill.",
         ),
         Mistake(
             "summed",
@@ -423,11 +332,11 @@ PULL = Task(
     hints=(
         "Write the loss as a function of u = z / T. What is the derivative by u, and what does the chain rule add?",
         "The skeleton, with blanks:\np = (student_logits / temperature).softmax(dim=1)\n"
-        "q = (____ / temperature).softmax(dim=1)\nreturn ____ * (p - q) / ____",
+        "p = (____ / temperature).softmax(dim=1)\nreturn ____ * (q - p) / ____",
     ),
-    takeaway="T · (p − q) / N: for large T the difference is about (z − v) / (C T), and the T cancels.",
+    takeaway="T · (q − p) / N: for large T the difference is about (z − v) / (C T), and the T cancels.",
 )
 
 # ---------------------------------------------------------------- all
 
-TASKS = [GRADIENT, SMOOTHED, IMITATION, SOFT, PULL]
+TASKS = [GRADIENT, SMOOTHED, SOFT, PULL]

@@ -13,7 +13,7 @@ from kdcourse.checks._judges import predictions
 from kdcourse.checks._task import Inputs, Task
 from kdcourse.data import Part
 
-# ---------------------------------------------------------------- why_distil.5
+# ---------------------------------------------------------------- why_distil.3
 
 LABELS_LEAD = 0.035  # over what the 500 labels alone reach on the same exam
 
@@ -48,7 +48,7 @@ def _distilled_answers(seed: int, exam: str = "val") -> list[Any]:
 
 
 DISTILLED = Task(
-    id="why_distil.5",
+    id="why_distil.3",
     title="Beat the labels",
     kind="design",
     difficulty="stretch",

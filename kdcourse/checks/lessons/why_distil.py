@@ -1,151 +1,16 @@
-"""Exercises: temperature, entropy, the cost of a convolution, a control, a first distillation."""
+"""Exercises: the loss of the loop, the cost of a convolution, a first distillation."""
 
 from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from kdcourse.checks._judges import close
-from kdcourse.checks._predict import believer, prediction
 from kdcourse.checks._task import Inputs, Mistake, Task
 from kdcourse.checks.lessons import designs
 
-# ---------------------------------------------------------------- why_distil.1
-
-
-def softened(logits: Tensor, temperature: float) -> Tensor:
-    z = logits / temperature
-    z = z - z.max(dim=1, keepdim=True).values  # nothing above exp(0) = 1, so nothing overflows
-    return z.exp() / z.exp().sum(dim=1, keepdim=True)
-
-
-def _softened_inputs(seed: int) -> Inputs:
-    g = torch.Generator().manual_seed(seed)
-    two, four = torch.tensor([2.0, 4.0]).log().tolist()
-    return [
-        (torch.zeros(2, 3), 1.0),
-        (torch.tensor([[0.0, two, four]]), 1.0),
-        (torch.tensor([[0.0, 2 * two, 2 * four]]), 2.0),
-        (3 * torch.randn(5, 10, generator=g), 4.0),
-        (torch.randn(4, 10, generator=g), 0.5),
-        (torch.tensor([[1000.0, 999.0, 0.0], [-1000.0, -999.0, -998.0]]), 1.0),
-    ]
-
-
-SOFTENED = Task(
-    id="why_distil.1",
-    title="Soften an answer",
-    kind="implement",
-    difficulty="warm-up",
-    minutes=5,
-    points=2,
-    rungs=("all logits equal", "by hand", "by hand, T = 2", "random, T = 4", "random, T = 0.5", "huge logits"),
-    inputs=_softened_inputs,
-    reference=softened,
-    judge=close,
-    mistakes=(
-        Mistake("no temperature", lambda z, t: z.softmax(1), "The temperature is never used: divide the logits by it."),
-        Mistake(
-            "multiplied",
-            lambda z, t: (z * t).softmax(1),
-            "The logits are multiplied by T where they must be divided: a high temperature must flatten the answer.",
-        ),
-        Mistake(
-            "over the images",
-            lambda z, t: (z / t).softmax(0),
-            "The softmax runs over the images (dim=0). Each image's own row must sum to 1: dim=1.",
-        ),
-        Mistake(
-            "T after the softmax",
-            lambda z, t: z.softmax(1) / t,
-            "The probabilities are divided by T, so they no longer sum to 1. Divide the logits, before the softmax.",
-        ),
-        Mistake(
-            "overflow",
-            lambda z, t: (z / t).exp() / (z / t).exp().sum(1, keepdim=True),
-            "Right until the logits are large: exp(1000) is infinite, and infinity by infinity is NaN. Subtract the "
-            "row's maximum first; it cancels in the fraction.",
-        ),
-        Mistake("logarithm", lambda z, t: (z / t).log_softmax(1), "These are log-probabilities. Take softmax."),
-    ),
-    hints=(
-        "A constant taken from every logit of a row changes no probability. Which constant keeps exp() small?",
-        "The skeleton, with blanks:\nz = logits / ____\nz = z - z.max(dim=____, keepdim=True).values\n"
-        "return z.exp() / z.exp().sum(dim=____, keepdim=True)",
-    ),
-    takeaway="Divide by T before the softmax; subtract the maximum, and no logit is too large.",
-)
-
 # ---------------------------------------------------------------- why_distil.2
-
-CHANGES = (
-    "T from 1 to 4",
-    "every logit plus 100",
-    "every logit times 3",
-    "every logit times 3, and T from 1 to 3",
-    "the largest logit raised by 2",
-)
-
-
-def entropy_moves(change: str) -> str:
-    logits = torch.tensor([3.0, 1.0, 0.5, 0.0], dtype=torch.float64)
-    raised = logits + torch.tensor([2.0, 0.0, 0.0, 0.0])
-    after = dict(zip(CHANGES, (logits / 4, logits + 100, 3 * logits, 3 * logits / 3, raised), strict=True))[change]
-    one, two = (float(-(p * p.log()).sum()) for p in (logits.softmax(0), after.softmax(0)))
-    return "same" if abs(one - two) < 1e-9 else "up" if two > one else "down"
-
-
-_believing = believer(CHANGES, entropy_moves)
-
-
-ENTROPY = prediction(
-    id="why_distil.2",
-    title="Predict the entropy",
-    minutes=4,
-    changes=CHANGES,
-    reference=entropy_moves,
-    answers=("up", "down", "same"),
-    mistakes=(
-        Mistake(
-            "the shift counts",
-            _believing(c2="down"),
-            "A constant added to every logit cancels: exp(z + 100) is exp(z) times the same number, above and below.",
-        ),
-        Mistake(
-            "the shift flattens",
-            _believing(c2="up"),
-            "Large logits are not flat ones. Only their differences matter, and adding 100 leaves these alone.",
-        ),
-        Mistake(
-            "temperature upside down",
-            _believing(c1="down", c3="up"),
-            "Dividing by a larger T brings the logits together: flatter, so more entropy. Multiplying does the contrary.",
-        ),
-        Mistake(
-            "the scale is forgotten",
-            _believing(c3="same"),
-            "Only *adding* a constant changes nothing. Multiplying by 3 triples the differences, as T = 1/3 would.",
-        ),
-        Mistake(
-            "surer is more",
-            _believing(c5="up"),
-            "Raising the largest logit makes the answer surer of its first class. Entropy measures doubt: it falls.",
-        ),
-        Mistake(
-            "both at once do not cancel",
-            _believing(c4="up"),
-            "Three times the logits, divided by T = 3, are the old logits.",
-        ),
-    ),
-    hints=(
-        "The softmax sees nothing but differences of logits, divided by T. Which differences change, and how?",
-        "Larger differences mean a surer answer, and less entropy. The skeleton:\n"
-        "return {'T from 1 to 4': '____', 'every logit plus 100': '____', ...}[change]",
-    ),
-    takeaway="Only differences of logits over T count: shifts cancel, scale and temperature undo one another.",
-)
-
-# ---------------------------------------------------------------- why_distil.3
 
 
 def conv_cost(in_channels: int, out_channels: int, kernel: int, size: int, stride: int, padding: int) -> Any:
@@ -173,7 +38,7 @@ def _conv_inputs(seed: int) -> Inputs:
 
 
 CONV_COST = Task(
-    id="why_distil.3",
+    id="why_distil.2",
     title="Debug a cost counter",
     kind="debug",
     difficulty="core",
@@ -235,85 +100,88 @@ CONV_COST = Task(
     takeaway="Parameters do not know the image's size; operations do, through the places where the kernel is put.",
 )
 
-# ---------------------------------------------------------------- why_distil.4
+# ---------------------------------------------------------------- why_distil.1
 
 
-def class_means(teacher_logits: Tensor, labels: Tensor, temperature: float) -> Tensor:
-    soft = (teacher_logits / temperature).softmax(dim=1)
-    told = torch.empty_like(soft)
-    for c in labels.unique():
-        told[labels == c] = soft[labels == c].mean(dim=0)
-    return told
+def imitation(student_logits: Tensor, teacher_logits: Tensor) -> Tensor:
+    p, log_q = teacher_logits.softmax(dim=1), student_logits.log_softmax(dim=1)
+    return -(p * log_q).sum(dim=1).mean()
 
 
-def _means(soft: Tensor, labels: Tensor) -> Tensor:
-    same = (labels[:, None] == labels).to(soft.dtype)
-    return same @ soft / same.sum(dim=1, keepdim=True)
-
-
-def _left_out(z: Tensor, y: Tensor, t: float) -> Tensor:
-    same = (y[:, None] == y).to(z.dtype) - torch.eye(len(y), dtype=z.dtype)
-    return same @ (z / t).softmax(1) / same.sum(dim=1, keepdim=True)
-
-
-def _class_inputs(seed: int) -> Inputs:
+def _imitation_inputs(seed: int) -> Inputs:
     g = torch.Generator().manual_seed(seed)
-    by_hand = torch.tensor([[1.0, 1.0], [1.0, 3.0], [3.0, 1.0], [1.0, 1.0]]).log()  # halves and quarters
+    two, three = torch.tensor([2.0, 3.0]).log().tolist()
     return [
-        (torch.zeros(3, 2), torch.tensor([0, 0, 1]), 1.0),
-        (by_hand, torch.tensor([0, 0, 1, 1]), 1.0),
-        (3 * torch.randn(3, 3, generator=g), torch.tensor([2, 0, 1]), 2.0),
-        (4 * torch.randn(12, 5, generator=g), torch.randint(0, 5, (12,), generator=g), 4.0),
-        (4 * torch.randn(9, 10, generator=g), torch.tensor([7, 7, 7, 2, 2, 7, 2, 7, 2]), 1.5),
+        (torch.zeros(1, 4), torch.zeros(1, 4)),
+        (torch.tensor([[0.0, 0.0]]), torch.tensor([[three, 0.0]])),
+        (torch.tensor([[two, 0.0], [0.0, 0.0]]), torch.tensor([[0.0, 0.0], [0.0, three]])),
+        (3 * torch.randn(6, 10, generator=g), 3 * torch.randn(6, 10, generator=g)),
+        (torch.tensor([[1000.0, 0.0, -1000.0]]), torch.tensor([[0.0, 1.0, 0.0]])),
     ]
 
 
-CLASS_MEANS = Task(
-    id="why_distil.4",
-    title="A control that knows classes only",
+IMITATION = Task(
+    id="why_distil.1",
+    title="The loss of the loop",
     kind="implement",
-    difficulty="core",
-    minutes=10,
-    points=3,
-    rungs=("equal answers", "two classes", "one image a class", "random", "most classes absent"),
-    inputs=_class_inputs,
-    reference=class_means,
+    difficulty="warm-up",
+    minutes=6,
+    points=2,
+    rungs=("all logits equal", "one image by hand", "two images by hand", "random", "a very sure student"),
+    inputs=_imitation_inputs,
+    reference=imitation,
     judge=close,
     mistakes=(
         Mistake(
-            "mean of logits",
-            lambda z, y, t: (_means(z, y) / t).softmax(1),
-            "The logits are averaged and then softened. Soften each answer first, then average the probabilities.",
+            "the first class alone",
+            lambda z, v: F.cross_entropy(z, v.argmax(1)),
+            "Only the teacher's first class is used, as if it were a label. Use all of its probabilities.",
         ),
         Mistake(
-            "all images",
-            lambda z, y, t: (z / t).softmax(1).mean(0).expand(len(z), -1),
-            "This is the mean over *all* images. Average within each image's own class.",
+            "roles swapped",
+            lambda z, v: imitation(v, z),
+            "Student and teacher have changed places: the teacher gives the probabilities, the student the logarithms.",
         ),
         Mistake(
-            "own answer left out",
-            _left_out,
-            "The image's own answer is left out of its class's mean. Here it belongs in: one target for the whole class.",
+            "summed over images",
+            lambda z, v: len(z) * imitation(z, v),
+            "The sum over images came back. Take their mean.",
         ),
         Mistake(
-            "no temperature",
-            lambda z, y, t: _means(z.softmax(1), y),
-            "The answers are averaged at T = 1: the temperature is never used.",
+            "mean over the classes too",
+            lambda z, v: imitation(z, v) / z.shape[1],
+            "The classes are averaged as well. Sum over the classes, then take the mean over images.",
         ),
         Mistake(
-            "one row a class",
-            lambda z, y, t: torch.stack([(z / t).softmax(1)[y == c].mean(0) for c in y.unique()]),
-            "One row for each class came back. Every image needs its target: give each image the row of its class.",
+            "KL",
+            lambda z, v: F.kl_div(z.log_softmax(1), v.softmax(1), reduction="batchmean"),
+            "This is the KL divergence: the cross-entropy less the teacher's own entropy. It has the same gradient, but the "
+            "value that is asked for is the cross-entropy.",
+        ),
+        Mistake(
+            "squared",
+            lambda z, v: (z.softmax(1) - v.softmax(1)).square().sum(1).mean(),
+            "This is the squared error between two softmaxes. Cross-entropy is −Σ p log q.",
+        ),
+        Mistake(
+            "logits for probabilities",
+            lambda z, v: -(v * z.log_softmax(1)).sum(1).mean(),
+            "The teacher's logits stand where its probabilities belong: take their softmax.",
+        ),
+        Mistake(
+            "rounded before the logarithm",
+            lambda z, v: -(v.softmax(1) * z.softmax(1).log()).sum(1).mean(),
+            "Right until the student is very sure: a probability that rounds to 0 has the logarithm −∞. Take log_softmax.",
         ),
     ),
     hints=(
-        "First soften all answers. Then, class by class, the images with that label share one mean.",
-        "The skeleton, with blanks:\nsoft = (teacher_logits / ____).softmax(dim=1)\ntold = torch.empty_like(soft)\n"
-        "for c in labels.unique():\n    told[____] = soft[____].mean(dim=____)\nreturn told",
+        "For one image: the sum over classes of the teacher's probability times the student's log-probability, with a minus.",
+        "The skeleton, with blanks:\np = teacher_logits.____(dim=1)\nlog_q = student_logits.____(dim=1)\n"
+        "return -(____ * ____).sum(dim=____).mean()",
     ),
-    takeaway="Whoever does better than this control has learned something about single images.",
+    takeaway="Cross-entropy takes any target: a label is the target that gives one class everything.",
 )
 
 # ---------------------------------------------------------------- all
 
-TASKS = [SOFTENED, ENTROPY, CONV_COST, CLASS_MEANS, designs.DISTILLED]
+TASKS = [IMITATION, CONV_COST, designs.DISTILLED]

@@ -1,0 +1,219 @@
+"""Exercises: what each bug breaks, a kl_div to mend, the weight that a shrunken loss really has."""
+
+from functools import lru_cache
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from kdcourse.checks._judges import close
+from kdcourse.checks._predict import believer, prediction
+from kdcourse.checks._task import Inputs, Mistake, Task
+from kdcourse.checks.lessons.imitations import buggy, imitation, imitation_inputs
+
+# ---------------------------------------------------------------- eight_bugs.2
+
+
+IMITATION = Task(
+    id="eight_bugs.2",
+    title="Debug a kl_div",
+    kind="debug",
+    difficulty="core",
+    minutes=8,
+    points=2,
+    rungs=("nothing to learn", "one image by hand", "two images by hand", "random", "extreme logits"),
+    inputs=imitation_inputs,
+    reference=imitation,
+    judge=close,
+    mistakes=(
+        Mistake(
+            "as given",
+            lambda z, v, t: buggy(z, v, t, logs=False, share=False, factor=False),
+            "This computes what the given code computes. Three things are wrong; the first: kl_div wants the student's "
+            "*logarithms*. (Student and teacher alike must give 0.)",
+        ),
+        Mistake(
+            "logarithms mended",
+            lambda z, v, t: buggy(z, v, t, share=False, factor=False),
+            'The logarithms are right now. Two bugs are left: `reduction="mean"` divides by the classes too, and T² is missing.',
+        ),
+        Mistake(
+            "T² missing",
+            lambda z, v, t: buggy(z, v, t, factor=False),
+            "Only T² is missing now: without it the gradient falls as 1/T².",
+        ),
+        Mistake(
+            "mean for batchmean",
+            lambda z, v, t: buggy(z, v, t, share=False),
+            'The value is the right one divided by the number of classes: `reduction="mean"` where `"batchmean"` is meant.',
+        ),
+        Mistake(
+            "no logarithms",
+            lambda z, v, t: buggy(z, v, t, logs=False),
+            "kl_div still gets the student's probabilities. It wants their logarithms: `F.log_softmax`.",
+        ),
+        Mistake(
+            "arguments swapped",
+            lambda z, v, t: imitation(v, z, t),
+            "Student and teacher have changed places: this is KL(q ‖ p). kl_div takes the student's logarithms first, then "
+            "the teacher's probabilities.",
+        ),
+        Mistake(
+            "sum",
+            lambda z, v, t: len(z) * imitation(z, v, t),
+            'The sum over images came back. `"batchmean"` divides by their number.',
+        ),
+    ),
+    hints=(
+        "Begin with the first input: student and teacher agree, so the divergence must be 0. What does the code give there?",
+        "The skeleton, with blanks:\nlog_p = F.____(student_logits / temperature, dim=1)\n"
+        "p = (teacher_logits / temperature).softmax(dim=1)\nreturn ____ * F.kl_div(____, ____, reduction=____)",
+    ),
+    takeaway="kl_div: the student's logarithms, then the teacher's probabilities, `\"batchmean\"`, and T² in front.",
+)
+
+# ---------------------------------------------------------------- eight_bugs.1
+
+BUGS = (
+    "T² left out",
+    'reduction="mean" for "batchmean"',
+    "student and teacher swapped in kl_div",
+    "the student's probabilities for its logarithms",
+    "the teacher's logits on both sides",
+)
+
+
+@lru_cache(maxsize=8)
+def what_breaks(bug: str) -> str:
+    g = torch.Generator().manual_seed(0)
+    student, v = (3 * torch.randn(32, 10, generator=g, dtype=torch.float64) for _ in range(2))
+
+    def pull(wrong: int | None) -> Tensor:
+        z, t = student.clone().requires_grad_(), 4.0
+        if wrong == 2:
+            loss = imitation(v, z, t)
+        elif wrong == 4:
+            loss = imitation(v + 0 * z, v, t)
+        else:
+            loss = buggy(z, v, t, factor=wrong != 0, share=wrong != 1, logs=wrong != 3)
+        return torch.autograd.grad(loss, z)[0].flatten()
+
+    right, found = pull(None), pull(BUGS.index(bug))
+    if float(found.norm()) < 1e-12:
+        return "nothing arrives"
+    turned = 1 - float(F.cosine_similarity(found, right, dim=0)) > 1e-6
+    return "direction" if turned else "length"
+
+
+_believing = believer(BUGS, what_breaks)
+
+WHAT_BREAKS = prediction(
+    id="eight_bugs.1",
+    title="Predict what breaks",
+    minutes=5,
+    changes=BUGS,
+    reference=what_breaks,
+    answers=("length", "direction", "nothing arrives"),
+    mistakes=(
+        Mistake(
+            "T² turns it",
+            _believing(c1="direction"),
+            "T² is one number in front of the whole loss. It makes every part of the gradient longer alike.",
+        ),
+        Mistake(
+            "the mean turns it",
+            _believing(c2="direction"),
+            "Dividing by the number of classes, too, is one factor in front of everything: the direction stays.",
+        ),
+        Mistake(
+            "swapping is harmless",
+            _believing(c3="length"),
+            "KL(q ‖ p) is another function than KL(p ‖ q), with another way downhill, though both are 0 in the same place.",
+        ),
+        Mistake(
+            "logarithms are only a scale",
+            _believing(c4="length"),
+            "The derivative of a logarithm is 1/q: without it, each class is weighed by its own probability once more.",
+        ),
+        Mistake(
+            "some gradient is left",
+            _believing(c5="direction"),
+            "With the teacher on both sides the loss does not depend on the student at all.",
+        ),
+        Mistake(
+            "the teacher on both sides only shrinks it",
+            _believing(c5="length"),
+            "A shorter arrow is still an arrow. Here the student does not stand in the loss, so there is none.",
+        ),
+        Mistake(
+            "swapping cancels",
+            _believing(c3="nothing arrives"),
+            "Swapped, the student still stands in the loss, as the probabilities: a gradient arrives.",
+        ),
+    ),
+    hints=(
+        "A factor in front of the whole loss changes the length alone. Which of the bugs are such a factor?",
+        "The skeleton:\nreturn {'T² left out': '____', ...}[bug]",
+    ),
+    takeaway="A factor is a bug of length. Another function is a bug of direction. No student, no gradient.",
+)
+
+# ---------------------------------------------------------------- eight_bugs.3
+
+
+def acting_alpha(alpha: float, factor: float) -> float:
+    teacher, labels = alpha * factor, 1 - alpha
+    return teacher / (teacher + labels)
+
+
+def _alpha_inputs(seed: int) -> Inputs:
+    g = torch.Generator().manual_seed(seed)
+    alpha, factor = (round(float(v), 3) for v in 0.1 + 0.8 * torch.rand(2, generator=g))
+    return [(0.5, 1.0), (0.9, 1 / 16), (0.9, 0.1), (0.0, 0.25), (1.0, 0.25), (alpha, factor)]
+
+
+ACTING_ALPHA = Task(
+    id="eight_bugs.3",
+    title="The alpha that acts",
+    kind="implement",
+    difficulty="core",
+    minutes=8,
+    points=2,
+    rungs=("no bug", "T² left out at T = 4", "mean over ten classes", "labels alone", "teacher alone", "random"),
+    inputs=_alpha_inputs,
+    reference=acting_alpha,
+    judge=close,
+    mistakes=(
+        Mistake("as written", lambda a, f: a, "The factor is never used: this is the alpha that was written."),
+        Mistake(
+            "not shared out",
+            lambda a, f: a * f,
+            "The teacher's weight shrinks, and the labels' stays 1 − alpha: divide by the sum of the two, so that they "
+            "share 1 again.",
+        ),
+        Mistake(
+            "the labels' share",
+            lambda a, f: (1 - a) / (a * f + 1 - a),
+            "This is the labels' share. The teacher's is asked for.",
+        ),
+        Mistake(
+            "nothing left for the labels",
+            lambda a, f: a * f / (a + f),
+            "Two weights act: the teacher's, alpha times the factor, and the labels', 1 − alpha. Neither is the factor itself.",
+        ),
+        Mistake(
+            "the other way",
+            lambda a, f: a / f / (a / f + 1 - a),
+            "The teacher's weight is divided by the factor. It is multiplied: a factor of 1/16 makes it smaller.",
+        ),
+    ),
+    hints=(
+        "Write down the two weights that really act: the teacher's and the labels'. What is the teacher's share of their sum?",
+        "The skeleton, with blanks:\nteacher, labels = alpha * ____, 1 - ____\nreturn teacher / (____ + ____)",
+    ),
+    takeaway="A shrunken loss is a changed alpha: 0.9 without T² at T = 4 acts like 0.36.",
+)
+
+# ---------------------------------------------------------------- all
+
+TASKS = [WHAT_BREAKS, IMITATION, ACTING_ALPHA]
