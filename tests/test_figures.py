@@ -51,6 +51,9 @@ RUNGS = {
 LADDER = record("ladder", *(({"method": m, "rates": "own"}, share) for m, share in RUNGS.items()))
 
 
+EVEN = record("even", *(({"method": m, "rates": "own"}, 0.5) for m in RUNGS))
+
+
 def heights(shown):
     """The y values of all lines of one point in the first panel."""
     return sorted(
@@ -85,7 +88,7 @@ def test_the_ladder_shows_each_rung_against_the_one_before_it():
     written = [text.get_text() for text in shown.figure.axes[0].texts]
     assert (
         str(more) in written
-        and str(LADDER.paired("test", {"method": "another image"}, {"method": "class mean"})) in written
+        and str(LADDER.paired("test", {"method": "class mean"}, {"method": "another image"})) in written
     )
     assert "the labels alone 5" in shown.alt.replace("\n", " "), "the smoothed ones, which validation prefers"
 
@@ -94,8 +97,8 @@ def test_redrawn_splits_have_a_wider_interval_and_a_title_may_not_claim_what_hol
     narrow = figures.ladder(LADDER, title="{knowledge}")
     wide = figures.ladder(LADDER, title="{knowledge}", redrawn=0.5)
     assert float(wide.title.split("±")[1]) > float(narrow.title.split("±")[1])
-    with pytest.raises(ValueError, match="the title's field class_mean must have an interval that leaves out zero"):
-        figures.ladder(LADDER, title="Classes are worth {class_mean:.1f}")
+    with pytest.raises(ValueError, match="the title's field another must have an interval that leaves out zero"):
+        figures.ladder(EVEN, title="Another image is worth {another:.1f}")
 
 
 def test_the_dearest_bug_comes_first_and_those_without_a_price_are_counted():

@@ -942,9 +942,11 @@ def test_a_run_is_drawn_beside_another(data):
     x, y = data
     one, two = (kd.train(net(), (x, y), val=(x, y), epochs=e, **QUIET) for e in (3, 2))
     shown = one.plot(two, names=("three", "two"))
-    assert "the other run's is" in shown.alt
-    labels = [t.get_text() for t in shown.figure.axes[0].get_legend().get_texts()]
-    assert labels == ["three: loss", "three: cross entropy", "two: loss", "two: cross entropy"]
+    best = [max(run.history["val_accuracy"]) for run in (one, two)]
+    assert shown.title == f"Best validation accuracy: {best[0]:.3f} (three), {best[1]:.3f} (two)"
+    labels = [t.get_text() for t in shown.figure.legends[0].get_texts()]
+    assert labels == ["three", "two", f"kept: epoch {one.best_epoch + 1}"]
+    assert [len(axis.lines) for axis in shown.figure.axes] == [2, 3, 2], "one line a run, and where it was kept"
     assert shown.figure.axes[0].lines[0].get_xdata()[0] == 1, "epochs count from one"
 
 

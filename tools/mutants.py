@@ -202,7 +202,7 @@ MUTANTS = [
     Mutant("a contrast at own rates twice", "records/tuning.py", 'for rates in ("own", "common"):', 'for rates in ("own", "own"):', "tuning"),
     Mutant("the second round left out of the mean", "records/tuning.py", "for r in (self.first, self.second) for value", "for r in (self.first,) for value", "tuning"),
     Mutant("the weakest labels as opponent", "figures/_rates.py", "return max(methods, key=score)", "return min(methods, key=score)", "figures"),
-    Mutant("a rung against the labels", "figures/knowledge.py", "zip(chain[1:], chain, strict=False)", "zip(chain[1:], [alone] * 4, strict=True)", "figures"),
+    Mutant("a rung against the labels", "figures/knowledge.py", "settings[below]) for below, above in pairs]", "settings[alone]) for below, above in pairs]", "figures"),
     Mutant("a redrawn split like a fixed one", "figures/knowledge.py", "if redrawn is not None:", "if False:", "figures"),
 ]  # fmt: skip
 

@@ -33,7 +33,7 @@ def moves(
         axis.annotate("", (x, high), (x, low), arrowprops={"arrowstyle": "-|>", "color": COLOURS[1], "lw": 1.6})
         axis.plot([x], [low], "o", color=COLOURS[1], markerfacecolor="white", markeredgewidth=1.6, markersize=7)
         axis.plot([x], [high], "o", color=COLOURS[1], markersize=8)
-        axis.annotate(name, (x, low), (0, -16), textcoords="offset points", fontsize=9, ha="center")
+        axis.annotate(name, (x, low), (-9, -3), textcoords="offset points", fontsize=9, ha="right")
     for name, (x, y) in fixed.items():
         axis.plot([x], [y], "s", color=COLOURS[0], markersize=9)
         axis.annotate(name, (x, y), (0, -18), textcoords="offset points", fontsize=9, ha="center")

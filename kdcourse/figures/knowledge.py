@@ -1,6 +1,7 @@
 """Figures of ``dark_knowledge``: what a sure answer still tells, and how much of it is knowledge."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -14,34 +15,34 @@ from kdcourse.records import Record
 __all__ = ["ladder", "resemblance", "second_thoughts"]
 
 LABELS = ("labels", "labels, smoothed")
-RUNGS = {"class mean": "the mean answer of its class", "another image": "the answer to another image of its class",
-         "own": "the answer to this very image", "unlabelled": "the answers to 7,500 more images"}  # fmt: skip
+RUNGS = {"another image": "the answer to another image of its class", "class mean": "the mean answer of its class",
+         "own": "the answer to this very image"}  # fmt: skip
 
 
-def ladder(record: Record, *, title: str, redrawn: float | None = None) -> plots.Shown:
-    """Students that are told more and more: the labels, their class's mean answer, another image's, their own, more.
+def ladder(record: Record, *, title: str, more: str = "7,500", redrawn: float | None = None) -> plots.Shown:
+    """Students that are told more and more: the label, another image's answer, their class's mean answer, their own.
 
     Args:
         record: of the evidence ``ladder``: rows by method.
-        title: its fields are {class_mean}, {another}, {own}, {more} (each against the rung before it), and
-            {knowledge}: the own answer against the class mean.
+        title: its fields are {another}, {class_mean}, {knowledge} and {more}, each rung against the one before it:
+            {knowledge} is the image's own answer against the mean answer of its class.
+        more: how many images without a label the last student sees.
         redrawn: n_test / n_train where each seed cut its own split.
     """
     from kdcourse.evaluation import redrawn as wider
 
     alone = best_of(record, LABELS)
-    chain = [alone, *RUNGS]
-    settings = {m: {"method": m, "rates": "own"} for m in chain}
-    pairs = [*zip(chain[1:], chain, strict=False), ("own", "class mean")]
-    found = [record.paired("test", settings[one], settings[other]) for one, other in pairs]
+    names = {alone: "the labels alone", **RUNGS, "unlabelled": f"the answers to {more} more images"}
+    settings = {m: {"method": m, "rates": "own"} for m in names}
+    pairs = list(pairwise(names))
+    found = [record.paired("test", settings[above], settings[below]) for below, above in pairs]
     if redrawn is not None:
         found = [wider(d.per_seed, redrawn) for d in found]
-    names = {alone: "the labels alone", **RUNGS}
-    values = {names[m]: [100 * v for v in record.values("test", **settings[m])] for m in chain}
-    fields = dict(zip(("class_mean", "another", "own", "more", "knowledge"), found, strict=True))
+    values = {name: [100 * v for v in record.values("test", **settings[m])] for m, name in names.items()}
+    fields = dict(zip(("another", "class_mean", "knowledge", "more"), found, strict=True))
     said = ", ".join(f"{name} {sum(v) / len(v):.1f}" for name, v in values.items())
     return rungs(
-        values, found[:-1], ylabel="test accuracy, %", title=title, fields=fields,
+        values, found, ylabel="test accuracy, %", title=title, fields=fields,
         alt=f"Test accuracy in % of students that are told: {said}.",
         caption="A bar: the mean; a dot: one seed. Between two rungs: the difference with its 95% interval; grey: "
         "no difference that we can measure.",
