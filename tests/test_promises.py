@@ -55,9 +55,9 @@ def test_the_bugs_cost_what_the_lesson_says():
     dearest, *others = sorted(cost, key=lambda name: -cost[name])
     assert dearest == "teacher against itself"
     four, rest = others[:4], others[4:]
-    assert min(cost[name] for name in four) > 1.45 and max(cost[name] for name in four) < 2.75
-    assert rest[0] == "teacher in train mode" and set(rest[1:]) == {"arguments swapped", "T on one side"}
-    assert 0.35 < cost[rest[0]] < 0.45
+    assert min(cost[name] for name in four) > 1.35 and max(cost[name] for name in four) < 2.35
+    assert set(rest) == {"teacher in train mode", "arguments swapped", "T on one side"}
+    assert not any(bugs.paired("test", {"arm": name}, {"arm": "right"}).resolved for name in rest)
 
 
 def run(slug, until):

@@ -97,6 +97,19 @@ def uses(seed):
 # ---------------------------------------------------------------- rows and what made them
 
 
+@pytest.mark.parametrize(
+    ("name", "quiet"),
+    [("ran:kdcourse:__getattr__", True), ("ran:kdcourse.plots:lines", True), ("ran:kdcourse.figures.cost:moves", True),
+     ("ran:kdcourse.training:distill", False), ("constant:kdcourse._settings:OPTIMIZERS", False), ("notebook:plots", False),
+     ("asset:teacher", False)],
+)  # fmt: skip
+def test_a_room_that_decides_no_number_makes_no_record_stale(name, quiet, rebuilt):
+    assert package.is_quiet(name) == quiet
+    change(rebuilt, lambda saved: saved["made"][0]["hashes"].update({name: "0" * 16}))
+    found = experiments.stale(store.load(rebuilt), measured)
+    assert (name in found) != quiet
+
+
 def test_rebuilding_runs_every_setting_with_every_seed(rebuilt):
     saved = json.loads(rebuilt.read_text())
     assert [(row["arm"], row["seed"]) for row in saved["rows"]] == [(a, s) for a in "xy" for s in range(3)]

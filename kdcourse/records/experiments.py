@@ -102,6 +102,7 @@ def stale(record: Record, function: Function | None, wanted: Sequence[Mapping[st
     for made in record.made:
         now = provenance.now(made["hashes"], function)
         names = sorted({*now, *made["hashes"]}) if function is not None else sorted(now)
+        names = [name for name in names if not package.is_quiet(name)]  # a room may have become quiet since
         found += [name for name in names if now.get(name) != made["hashes"].get(name)]
     return list(dict.fromkeys(found))
 
