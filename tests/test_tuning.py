@@ -26,7 +26,7 @@ def place(tmp_path, monkeypatch):
 
 def score(seed, method, lr, weight_decay):
     luck = LUCK.get((method, lr), (0.001, 0.0, -0.001))[seed - 100]
-    return {"val": HEIGHT[method][lr - 1] + luck - (0.2 if weight_decay == 0.3 else 0.0)}
+    return {"val": HEIGHT[method][lr - 1] + luck - (0.25 if weight_decay == 0.3 else 0.0)}
 
 
 def grouped(seed, data, method, lr, weight_decay):
@@ -49,7 +49,7 @@ def test_the_whole_grid_on_one_seed_then_the_best_three_and_the_common_point_on_
     assert {row["seed"] for row in found.first.rows} == {100} and len(found.first.rows) == 2 * 8
     assert {row["seed"] for row in found.second.rows} == {101, 102}
     plain = [(row["lr"], row["weight_decay"]) for row in found.second.where(method="plain") if row["seed"] == 101]
-    assert sorted(plain) == [(1, 0.1), (2, 0.1), (3, 0.1)] or sorted(plain) == [(2, 0.1), (2, 0.3), (3, 0.1)]
+    assert sorted(plain) == [(1, 0.1), (2, 0.1), (3, 0.1)]
     assert {path.name for path in (place / "results").iterdir()} == {"score_grid.json", "score_finals.json"}
 
 
