@@ -215,7 +215,7 @@ CHANGES: dict[str, Callable[[Tensor, float], Tensor]] = {
     "blur": lambda x, s: torch.lerp(x, F.avg_pool2d(x, 7, stride=1, padding=3), s),
     "inversion": lambda x, s: torch.lerp(x, 1 - x, s),
     "darkness": lambda x, s: x * (1 - s),
-    "shift to the right": lambda x, s: torch.roll(x, round(8 * s), dims=3),
+    "move to the right": lambda x, s: torch.roll(x, round(8 * s), dims=3),
 }
 
 

@@ -44,7 +44,7 @@ CHANGES = [
            "constant:kdcourse._settings:OPTIMIZERS"),
 ]  # fmt: skip
 TAMPERINGS = [
-    Tampering("ladder_finals", "ladder", 0.4), Tampering("leak", "splits_and_leaks", 10), Tampering("bugs", "bugs", -1),
+    Tampering("ladder_finals", "ladder", 0.4), Tampering("leak", "leaks", 10), Tampering("bugs", "bugs", -1),
     Tampering("logit_losses", "mean_squared_error", 2), Tampering("pipeline", "four_steps", 5),
 ]  # fmt: skip
 

@@ -82,7 +82,7 @@ def test_there_are_these():
         "simplex",
         "nested_subspaces",
     }
-    assert set(DIAGRAMS) == first | {"bugs", "course"}
+    assert set(DIAGRAMS) == first | {"bugs", "course", "four_steps"}
 
 
 def test_the_map_shows_every_lesson_and_fills_the_way_for_three_hours(drawn):
@@ -253,9 +253,18 @@ def test_leak_has_one_image_in_both_piles_and_counts_it(drawn):
     assert with_leak / clean == pytest.approx((1 / 6 + 5 / 6 * _leak.KNOWN) / _leak.KNOWN)
     assert bars(drawn["leak"], "new images, with the leak")[0] == pytest.approx(clean)
     start, tip = next(ends(a) for a in drawn["leak"].figure.findobj(FancyArrowPatch))
-    for point, name in ((start, same[0][0]), (tip, same[0][1])):  # the arrow leads from the one to the other
+    for point, name in ((start, same[0][1]), (tip, same[0][0])):  # the arrow leads from the exam into training
         left, right, low, high = found[name].get_extent()
         assert left - 0.04 <= point[0] <= right + 0.04 and low <= point[1] <= high
+
+
+def test_four_steps_leads_every_set_where_it_is_used(drawn):
+    shown = {t.get_text() for t in drawn["four_steps"].figure.findobj(Text)}
+    assert {"Source", "Target", "Training set", "Demonstration set", "Test set", "Loss"} <= shown
+    assert {"a  teach the target", "b  fine-tune it", "c  judge it", "d  freeze it"} <= shown
+    found = {tuple(np.round(end, 2)) for a in drawn["four_steps"].figure.findobj(FancyArrowPatch) for end in ends(a)}
+    assert (1.85, 0.97) in found and (2.53, 1.4) in found, "the source makes the demonstration set"
+    assert (4.45, 0.66) in found and (6.93, 1.09) in found, "the test set is used to judge, and for nothing else"
 
 
 def test_shift_shows_what_the_other_camera_sees_and_counts_the_answers(drawn):

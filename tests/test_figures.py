@@ -133,3 +133,82 @@ def test_an_image_is_shown_beside_one_of_the_class_that_its_answer_names_next():
 
 def test_the_figures_are_reached_by_their_room():
     assert kd.figures is figures
+
+
+# ---------------------------------------------------------------- the lessons on data
+
+LEAK = Record("leak", [{"share": share, "seed": seed, "exam": 0.8 + 0.2 * share, "new images": 0.8 + 0.01 * share}
+                       for share in (0.0, 0.5, 1.0) for seed in SEEDS])  # fmt: skip
+
+
+def test_the_leaks_curve_says_how_much_the_score_rises_and_how_much_the_network_gets_better():
+    shown = figures.leak_curve(LEAK, title="The score rises by {score:.0f}, the network by {truth:.0f}")
+    assert shown.title == "The score rises by 20, the network by 1"
+    exam, truth = (line.get_ydata().tolist() for line in shown.figure.axes[0].lines)
+    assert exam == pytest.approx([80, 90, 100]) and truth == pytest.approx([80, 80.5, 81])
+    assert "80.0, 90.0, 100.0" in shown.alt
+
+
+def shifted(kind, start, before, after, seed):
+    found = {"kind": kind, "start": start, "seed": seed}
+    for key, share in (("before", before), ("after", after)):
+        right = answers(share, seed)
+        found |= {key: float(right.float().mean()), f"{key}, each": pack(right)}
+    return found
+
+
+def test_shifts_are_drawn_before_and_after_fine_tuning_beside_a_fresh_network():
+    shares = {"none": (0.8, 0.8), "blurred": (0.5, 0.7), "inverted": (0.1, 0.6), "other classes": (0.7, 0.7)}
+    rows = [shifted(kind, "from home", *pair, seed) for kind, pair in shares.items() for seed in SEEDS]
+    rows += [shifted(kind, "fresh", pair[0], 0.4, seed) for kind, pair in shares.items() for seed in SEEDS]
+    shift = Record("shift", rows)
+    shown = figures.shifts(shift, title="It gains {inverted} points")
+    lines = [line for line in shown.figure.axes[0].lines if len(line.get_xdata()) == 2]
+    drawn = [tuple(round(float(x), 3) for x in line.get_xdata()) for line in lines]
+    for kind in shares:
+        home = {"kind": kind, "start": "from home"}
+        assert tuple(round(100 * shift.mean(key, **home), 3) for key in ("before", "after")) in drawn
+    against = shift.paired("after", {"kind": "inverted", "start": "from home"}, {"kind": "inverted", "start": "fresh"})
+    assert shown.title == f"It gains {against} points"
+
+
+def test_transfer_sets_show_every_seed_and_the_mean_of_each_kind():
+    worth = {"real": 0.8, "mixed": 0.8, "generated": 0.7, "noise": 0.3}
+    transfer = record(
+        "transfer",
+        *(({"images": i, "augment": a, "rates": "own"}, share - (a is None) * 0.1) for i, share in worth.items()
+          for a in ("flip-shift", None)),
+    )  # fmt: skip
+    shown = figures.transfer_sets(transfer, title="Noise loses {noise} points")
+    labels = {text.get_text() for text in shown.figure.axes[0].texts}
+    for images in worth:
+        for augment in ("flip-shift", None):
+            assert f"{100 * transfer.mean('test', images=images, augment=augment):.1f}" in labels
+    pair = [{"images": images, "augment": "flip-shift"} for images in ("noise", "real")]
+    assert shown.title == f"Noise loses {transfer.paired('test', *pair)} points"
+
+
+def test_a_missing_class_is_drawn_before_and_after_for_both_kinds_of_students():
+    rows = [
+        {"missing": c, "told": told, "seed": seed, "as it is, missing class": 900 if told == "soft" else 1000,
+         "corrected, missing class": 200 if told == "soft" else 950}
+        for c in range(10) for told in ("soft", "labels") for seed in SEEDS
+    ]  # fmt: skip
+    shown = figures.missing_class(Record("omitted", rows), title="{before:.0f} {after:.0f} {labels:.0f}")
+    assert shown.title == "10 80 5"
+    left, right = shown.figure.axes
+    for axis, ends in ((left, (10, 80)), (right, (0, 5))):
+        pairs = {tuple(line.get_xdata()) for line in axis.lines if len(line.get_xdata()) == 2}
+        assert pairs == {ends}
+
+
+def test_budgets_show_the_lead_at_every_length():
+    lead = record(
+        "square",
+        *(({"loss": loss, "epochs": e, "rates": "own"}, share) for e, pair in {10: (0.8, 0.5), 90: (0.8, 0.7)}.items()
+          for loss, share in zip(("one", "other"), pair, strict=True)),
+    )  # fmt: skip
+    shown = figures.budgets(lead, "one", "other", title="From {short} to {long} points")
+    found = [lead.paired("test", *({"loss": loss, "epochs": e} for loss in ("one", "other"))) for e in (10, 90)]
+    assert shown.title == f"From {found[0]} to {found[1]} points"
+    assert [label.get_text() for label in shown.figure.axes[0].get_yticklabels()] == ["10 epochs", "90 epochs"]

@@ -280,7 +280,7 @@ def rulers():
 def test_experiments_are_named_by_the_slug_of_an_evidence_or_of_a_record():
     every = {slug: recorded_by(path) for slug, path in EVIDENCE.items()}
     assert wanted([]) == every
-    assert wanted(["bugs_tuning", "leak"]) == {"bugs": ["bugs_tuning"], "splits_and_leaks": ["leak"]}
+    assert wanted(["bugs_tuning", "leak"]) == {"bugs": ["bugs_tuning"], "leaks": ["leak"]}
     assert wanted(["taylor_fo", "leak"]) == {"splits_and_leaks": ["leak"], "taylor_fo": every["taylor_fo"]}
     assert every["cost"] == ["cost_grid", "cost_finals", "cost"], "tuning makes two records"
     with pytest.raises(SystemExit, match="01_cost is neither an evidence nor a record; there are: .*cost, cost_finals"):

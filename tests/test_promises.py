@@ -105,3 +105,78 @@ def test_in_eight_bugs_two_change_the_length_and_one_stands_at_a_right_angle():
     assert table["T² left out"][0] == pytest.approx(1 / 16, abs=0.01) and table["mean for batchmean"][0] == 0.10
     assert abs(float(table["T on one side"][1])) < 0.2
     assert table["teacher against itself"] == (0.0, "none")
+
+
+def test_a_leak_raises_the_score_and_hardly_the_network():
+    leak = read("leak")
+    rise = {key: 100 * (leak.mean(key, share=1.0) - leak.mean(key, share=0.0)) for key in ("exam", "new images")}
+    assert rise["exam"] > 12 and 0 < rise["new images"] < 2
+    scores = [leak.mean("exam", share=share) for share in (0.0, 0.1, 0.5, 1.0)]
+    assert scores == sorted(scores), "the more of the exam leaked, the higher it is"
+    expected = 0.5 * scores[3] + 0.5 * scores[0]
+    assert abs(scores[2] - expected) < 0.005, "the formula fits well"
+
+
+def test_fine_tuning_is_as_shift_tells_it():
+    shift = read("shift")
+    verdicts = {}
+    for kind in ("none", "blurred", "inverted", "other classes"):
+        home, fresh = {"kind": kind, "start": "from home"}, {"kind": kind, "start": "fresh"}
+        found = (shift.paired("after", home, home, minus="before"), shift.paired("after", home, fresh))
+        verdicts[kind] = [0 if not d.resolved else 1 if d.difference > 0 else -1 for d in found]
+    assert verdicts == {"none": [-1, 1], "blurred": [1, 1], "inverted": [1, 0], "other classes": [-1, 1]}
+
+
+def test_alarms_are_as_rare_and_as_sure_as_shift_says():
+    alarms = read("alarms")
+    counts = {k: sum(p < 0.01 for p in alarms.values("shift p", kind=k)) for k in ("none", "blurred", "inverted")}
+    counts["shares"] = sum(p < 0.01 for p in alarms.values("shift p", kind="other classes"))
+    assert counts == {"none": 1, "blurred": 100, "inverted": 100, "shares": 100}
+
+
+def test_a_lopsided_teacher_makes_a_lopsided_student():
+    spread, lopsided, balanced = read("spread"), {"kind": "lopsided"}, {"kind": "balanced"}
+    for who in ("source", "target"):
+        assert spread.paired(f"{who} says hard", lopsided, balanced).low > 0.05
+        assert spread.paired(who, lopsided, balanced).high < 0
+        assert abs(spread.mean(f"{who} says hard", **balanced) - 0.4) < 0.01, "about as often as there is one"
+
+
+def test_transfer_sets_are_as_the_lesson_tells_them():
+    verdicts = {
+        (images, augment): told("transfer", *({"images": i, "augment": augment} for i in (images, "real")))
+        for images in ("mixed", "generated", "noise")
+        for augment in ("flip-shift", None)
+    }
+    same = "no difference that we can measure"
+    assert verdicts.pop(("mixed", "flip-shift")) == same and set(verdicts.values()) == {"less"}
+    transfer = read("transfer")
+    worth = {images: transfer.mean("test", images=images, augment="flip-shift", rates="own")
+             - transfer.mean("test", images=images, augment=None, rates="own")
+             for images in ("real", "mixed", "generated", "noise")}  # fmt: skip
+    assert worth["real"] < 0.005 and worth["mixed"] < 0.005, "lose nothing without augmentation"
+    assert 0.1 < worth["generated"] < worth["noise"], "dreams and noise lose much, noise most"
+
+
+def test_a_class_never_shown_comes_back_with_its_bias_where_a_teacher_told_of_it():
+    omitted = read("omitted")
+    recall = {
+        (taught, when): [1 - omitted.mean(f"{when}, missing class", missing=c, told=taught) / 1000 for c in range(10)]
+        for taught in ("soft", "labels")
+        for when in ("as it is", "corrected")
+    }
+    assert sum(r < 0.02 for r in recall["soft", "as it is"]) == 4, "four hardly ever name it"
+    assert min(recall["soft", "corrected"]) > 0.5 and max(recall["soft", "corrected"]) < 0.92
+    known = [c for c, r in enumerate(recall["labels", "corrected"]) if r > 0.02]
+    assert known == [3, 8], "dress and bag are the exceptions"
+
+
+def test_cross_entropys_lead_shrinks_with_longer_training():
+    square = read("square")
+    lead = []
+    for epochs in (13, 40, 120):
+        sides = [{"loss": loss, "epochs": epochs} for loss in ("cross-entropy", "squared error")]
+        step = contrast(square, "test", *sides)
+        assert step.verdict == "more"
+        lead.append(step.own.difference)
+    assert lead == sorted(lead, reverse=True) and lead[2] < lead[0] / 2, "more than half of it was a head start"

@@ -55,7 +55,7 @@ def test_every_lesson_with_exercises_has_each_kind_and_its_points():
         assert len({task.kind for task in own}) >= 2
         assert any(task.kind == "design" for task in own) or lesson not in (
             "why_distil",
-            "splits_and_leaks",
+            "shift",
             "four_steps",
         )
         steps = [("warm-up", "core", "stretch").index(task.difficulty) for task in own]
@@ -204,7 +204,7 @@ def test_each_wrong_prediction_meets_the_belief_behind_it_whatever_else_is_wrong
 
 
 def test_a_mistake_that_raises_is_recognised_too():
-    task = kd.checks.find("splits_and_leaks.4")
+    task = kd.checks.find("shift.2")
     overflow = next(mistake for mistake in task.mistakes if mistake.name == "overflow")
     assert _try(overflow, (575, 1100)) == Outcome("raised", error="OverflowError")
     assert verdict(task, overflow.function).mistake == "overflow"

@@ -233,10 +233,11 @@ def transfer_table() -> str:
     record = load(ROOT / "notebooks/results/transfer.json")
     lines = ["| the only images that the target sees | with augmentation | without |", "|---|---|---|"]
     for name in ("real", "mixed", "generated", "noise"):
-        cells = [[100 * v for v in record.values("test", images=name, augment=a)] for a in ("flip-shift", None)]
+        settings = [{"images": name, "augment": augment, "rates": "own"} for augment in ("flip-shift", None)]
+        cells = [[100 * v for v in record.values("test", **setting)] for setting in settings]
         shown = [f"{sum(v) / len(v):.1f} ({min(v):.1f} to {max(v):.1f})" for v in cells]
         lines.append(f"| 1,000 {name} | {shown[0]} | {shown[1]} |")
-    kinds = [[{"images": i, "augment": a} for i in ("generated", "real")] for a in ("flip-shift", None)]
+    kinds = [[{"images": i, "augment": a, "rates": "own"} for i in ("generated", "real")] for a in ("flip-shift", None)]
     against = [record.paired("test", *pair).text() for pair in kinds]
     lines.append(f"| generated − real, points | {against[0]} | {against[1]} |")
     return "\n".join(lines)

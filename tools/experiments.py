@@ -1,10 +1,10 @@
 """Bring recorded results up to date: run what is missing, renew or rerun what a change made stale.
 
-    python tools/experiments.py [SLUG ...] [--check | --audit N] [--jobs 2]
+    python tools/experiments.py [SLUG ...] [--check | --audit N] [--jobs 2] [--workers 1]
 
 A slug is an evidence's, all of whose records are meant, or a record's, which is meant alone. An evidence's cells tagged
 ``experiment`` stand on their own: in order, in one namespace, they define and run its experiments. Each evidence is a
-process of one thread. What is interrupted goes on where it stopped, row by row.
+process of one thread, or several. What is interrupted goes on where it stopped, row by row.
 """
 
 import argparse
@@ -126,11 +126,13 @@ def main() -> None:
     parser.add_argument("slugs", nargs="*", help="of evidence or records; all by default")
     parser.add_argument("--check", action="store_true", help="run nothing: is any record stale?")
     parser.add_argument("--audit", type=int, default=0, metavar="N", help="run N random rows again and compare")
-    parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--jobs", type=int, default=2, help="evidence notebooks at a time")
+    parser.add_argument("--workers", type=int, default=1, help="rows of an experiment at a time, a process each")
     parser.add_argument("--one", action="store_true", help=argparse.SUPPRESS)
     args = parser.parse_args()
     if os.environ.get("MALLOC_MMAP_THRESHOLD_") != SETTINGS["MALLOC_MMAP_THRESHOLD_"]:
         raise SystemExit(subprocess.call([sys.executable, *sys.argv], env=os.environ | SETTINGS))
+    os.environ["KDCOURSE_WORKERS"] = str(args.workers)
     chosen = wanted(args.slugs)
     if args.check:
         for slug, names in chosen.items():

@@ -20,6 +20,7 @@ RENAMED: list[dict[str, str]] = [
         "cross_entropy.4": "cross_entropy.3",
         "cross_entropy.5": "cross_entropy.4",
     },
+    {"splits_and_leaks.4": "shift.2", "splits_and_leaks.5": "shift.3"},
 ]
 VERSION = len(RENAMED) + 1  # of the progress file that is written
 

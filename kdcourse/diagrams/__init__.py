@@ -7,6 +7,7 @@ come out of Fashion-MNIST (``tools/build_diagrams.py``), and every number that i
 from kdcourse.diagrams._bugs import bugs
 from kdcourse.diagrams._course import course
 from kdcourse.diagrams._distillation import distillation
+from kdcourse.diagrams._four_steps import four_steps
 from kdcourse.diagrams._inversion import inversion
 from kdcourse.diagrams._leak import leak
 from kdcourse.diagrams._missing_class import missing_class
@@ -16,6 +17,6 @@ from kdcourse.diagrams._simplex import simplex
 from kdcourse.diagrams._temperature import temperature
 
 __all__ = [
-    "bugs", "course", "distillation", "inversion", "leak", "missing_class", "nested_subspaces", "shift", "simplex",
-    "temperature",
+    "bugs", "course", "distillation", "four_steps", "inversion", "leak", "missing_class", "nested_subspaces", "shift",
+    "simplex", "temperature",
 ]  # fmt: skip

@@ -19,7 +19,7 @@ def leak() -> Shown:
     _pile(axis, 3.85, "Exam pile", EXAM, shared)
     draw.text(axis, 1.7, 0.52, "The model learns from these.")
     draw.text(axis, 5.25, 0.52, "Its score is counted on these.")
-    draw.arrow(axis, (2.98, 2.16), (3.97, 2.16), colour=draw.ACCENT)
+    draw.arrow(axis, (3.97, 2.16), (2.98, 2.16), colour=draw.ACCENT)
     draw.text(axis, 3.475, 2.4, "the same\nimage", colour=draw.ACCENT, weight="bold")
     share = len(shared) / len(EXAM)
     score = share + (1 - share) * KNOWN  # what was seen is remembered
@@ -32,7 +32,7 @@ def leak() -> Shown:
         draw.bars(axis, (KNOWN,), 7.02, low, 1.7, 0.3, colour=draw.STUDENT)
     return draw.finish(
         figure,
-        "A leaked image raises the exam score, although the model has learned nothing more.",
+        "A leaked image raises the exam score, and new images are answered no better.",
         f"Six images in a training pile, six in an exam pile; one sandal is in both. An example: the model gets "
         f"{draw.percent(KNOWN)} of images right that it has never seen. Without the leak its exam score is "
         f"{draw.percent(KNOWN)}, with the leak {draw.percent(score)}, and on new images still {draw.percent(KNOWN)}.",

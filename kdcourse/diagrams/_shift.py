@@ -33,7 +33,7 @@ def shift() -> Shown:
     said = ", ".join(f"{name} is called {other}" for name, other in zip(SHOWN, after, strict=True))
     return draw.finish(
         figure,
-        "The network is the same, but in use the images are not those it was trained on.",
+        "The network is the same, but in use the images are not of the kind it was trained on.",
         f"Upper row: {len(SHOWN)} images as in training; the network names {_right(before)} of them rightly. Below: "
         f"the same images from another camera, blurred and with black for white; the same network names "
         f"{_right(after)} rightly: {said}.",

@@ -1,4 +1,4 @@
-"""Shapes of pictures that lessons need once: points that move, and a ladder."""
+"""Shapes of pictures: points that move, a ladder, dumbbells, rows of dots."""
 
 import textwrap
 from collections.abc import Mapping, Sequence
@@ -9,7 +9,7 @@ import numpy as np
 from kdcourse._intervals import Difference
 from kdcourse.plots import COLOURS, Shown, show, styled
 
-__all__ = ["moves", "rungs"]
+__all__ = ["dumbbells", "moves", "rows_of_dots", "rungs"]
 
 
 def moves(
@@ -78,3 +78,77 @@ def rungs(
     axis.grid(axis="x", visible=False)
     axis.margins(y=0.12)
     return show(figure, alt=alt, title=title, fields=fields, caption=caption)
+
+
+def dumbbells(
+    panels: Mapping[str, Mapping[str, tuple[float, float]]], *, xlabel: str, before: str, after: str, title: str,
+    beside: Mapping[str, float] | None = None, third: str = "", fields: Mapping[str, Any] | None = None, alt: str = "",
+    caption: str = "",
+) -> Shown:  # fmt: skip
+    """One row a name, in one or two panels: a hollow dot before, a filled one after, a line between them.
+
+    Args:
+        panels: {heading: {name: (x before, x after)}}, the rows from above to below.
+        xlabel: of the axes.
+        before, after: what the two kinds of dots are.
+        title, fields: the visible title, as in ``show``.
+        beside: {name: x} of a third mark in every panel, a short stroke.
+        third: what the third mark is.
+        alt: what there is to see.
+        caption: below the picture.
+    """
+    names = list(next(iter(panels.values())))
+    size = (4.2 * len(panels) + 1.2 if len(panels) > 1 else 7.5, 0.42 * len(names) + 1.4)
+    figure, axes = styled(1, len(panels), size=size, squeeze=False, sharey=True, sharex=True)
+    for axis, (heading, rows) in zip(axes[0], panels.items(), strict=True):
+        for at, (low, high) in enumerate(rows.values()):
+            axis.plot([low, high], [at, at], color=COLOURS[1], linewidth=1.6, zorder=1)
+            axis.plot([low], [at], "o", color=COLOURS[1], markerfacecolor="white", markeredgewidth=1.6)
+            axis.plot([high], [at], "o", color=COLOURS[1])
+        for name, x in (beside or {}).items():
+            axis.plot([x], [names.index(name)], "|", color=COLOURS[0], markersize=16, markeredgewidth=2.5)
+        axis.set(title=heading, xlabel=xlabel, yticks=range(len(names)), yticklabels=names)
+        axis.grid(axis="y", visible=False)
+    axes[0, 0].set_ylim(len(names) - 0.5, -0.5)
+    last = axes[0, -1]
+    last.plot([], [], "o", color=COLOURS[1], markerfacecolor="white", markeredgewidth=1.6, label=before)
+    last.plot([], [], "o", color=COLOURS[1], label=after)
+    if third:
+        last.plot([], [], "|", color=COLOURS[0], markersize=12, markeredgewidth=2.5, label=third)
+    last.legend(frameon=False, fontsize=9, bbox_to_anchor=(1.02, 1), loc="upper left")
+    return show(figure, alt=alt, title=title, fields=fields, caption=caption)
+
+
+def rows_of_dots(
+    groups: Mapping[str, Mapping[str, Sequence[float]]], *, xlabel: str, title: str,
+    fields: Mapping[str, Any] | None = None, alt: str = "", caption: str = "",
+) -> Shown:  # fmt: skip
+    """One row a name, one colour a group: a small dot a seed, a large one at the mean with its number.
+
+    Args:
+        groups: {group: {name: one value a seed}}, all with the same names, from above to below.
+        xlabel: of the axis.
+        title, fields: the visible title, as in ``show``.
+        alt: what there is to see.
+        caption: below the picture.
+    """
+    names = list(next(iter(groups.values())))
+    figure, axis = styled(size=(8, 0.34 * len(names) * len(groups) + 1.2))
+    for shift, (group, rows), colour in zip(_around(len(groups)), groups.items(), COLOURS, strict=False):
+        for at, own in enumerate(rows.values()):
+            mean, y = float(np.mean(own)), at + shift
+            axis.plot(own, [y] * len(own), "o", color=colour, alpha=0.35, markeredgewidth=0, markersize=5)
+            axis.plot([mean], [y], "o", color=colour, markersize=8, label=group if at == 0 else None)
+            axis.annotate(f"{mean:.1f}", (1.01, y), xycoords=("axes fraction", "data"), va="center", fontsize=9,
+                          color=colour)  # fmt: skip
+    axis.set(xlabel=xlabel, yticks=range(len(names)), yticklabels=[textwrap.fill(name, 24) for name in names])
+    axis.grid(axis="y", visible=False)
+    axis.invert_yaxis()
+    if len(groups) > 1:
+        axis.legend(frameon=False, fontsize=9)
+    return show(figure, alt=alt, title=title, fields=fields, caption=caption)
+
+
+def _around(count: int) -> list[float]:
+    """Places beside zero for so many groups in one row."""
+    return [0.3 * (k - (count - 1) / 2) for k in range(count)]

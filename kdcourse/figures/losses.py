@@ -5,7 +5,25 @@ from collections.abc import Sequence
 from kdcourse import plots
 from kdcourse.records import Record
 
-__all__ = ["costs_of_bugs", "gradient_lengths"]
+__all__ = ["budgets", "costs_of_bugs", "gradient_lengths"]
+
+
+def budgets(record: Record, ours: str, theirs: str, *, title: str) -> plots.Shown:
+    """How much one loss leads another by, after short, middling and long training.
+
+    Args:
+        record: rows by loss and epochs.
+        ours, theirs: two of its losses.
+        title: its fields {short} and {long} are the differences after the fewest and the most epochs.
+    """
+    lengths = sorted({row["epochs"] for row in record.rows})
+    found = {}
+    for n in lengths:
+        one, other = ({"loss": name, "epochs": n, "rates": "own"} for name in (ours, theirs))
+        found[n] = record.paired("test", one, other)
+    fields = {"short": found[lengths[0]], "long": found[lengths[-1]]}
+    rows = {f"{n} epochs": d for n, d in found.items()}
+    return plots.differences(rows, title=title, fields=fields, xlabel=f"{ours} − {theirs}, points of test accuracy")
 
 
 def gradient_lengths(temperatures: Sequence[float], lengths: Sequence[float], *, title: str) -> plots.Shown:

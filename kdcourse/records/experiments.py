@@ -2,6 +2,7 @@
 
 import functools
 import json
+import multiprocessing
 import os
 import random
 import statistics
@@ -13,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from kdcourse._arguments import fail, one_of
+from kdcourse._arguments import fail, one_of, positive
 from kdcourse._measured import Measured
 from kdcourse.records import notebook, package, provenance
 from kdcourse.records.rows import RAN, Function, difference, key, methods, run_row, setting_of, wanted_rows
@@ -236,14 +237,14 @@ def _run_missing(
     path.parent.mkdir(exist_ok=True)
     unfinished.write_text("\n".join([signature, *map(_line, done), ""]), encoding="utf-8")
     taken: list[float] = [float(item["row"]["seconds"]) for item in done]
-    for at, setting in enumerate(todo, 1):
-        row, hashes = _run(function, setting)
+    for at, (row, hashes) in enumerate(_each(function, todo), 1):
+        setting = setting_of(row)
         item = {"row": row, "made": {**provenance.machine(), "threads": 1, "hashes": hashes}}
         ran[key(setting, setting)] = item
         taken.append(row["seconds"])
         with unfinished.open("a", encoding="utf-8") as file:
             file.write(_line(item) + "\n")
-        left = (len(todo) - at) * statistics.fmean(taken)
+        left = (len(todo) - at) * statistics.fmean(taken) / workers()
         print(f"{name} {at}/{len(todo)} {setting} {row['seconds']:.0f} s, about {left / 60:.1f} min left", flush=True)
     made: list[dict[str, Any]] = []
     for item in ran.values():
@@ -253,6 +254,35 @@ def _run_missing(
     _RUNS[name] = made
     rows = [kept.get(key(s, s)) or ran[key(s, s)]["row"] for s in wanted]
     return rows, [item["row"] for item in ran.values()]
+
+
+def workers() -> int:
+    """How many rows are run at a time, each in a process of its own: ``KDCOURSE_WORKERS``, by default one."""
+    asked = int(os.environ.get("KDCOURSE_WORKERS", "1"))
+    positive("KDCOURSE_WORKERS", asked, whole=True)
+    return asked
+
+
+_WORK: list[tuple[Function, Mapping[str, Any]]] = []  # what forked processes share: functions cannot be sent
+
+
+def _each(function: Function, todo: Sequence[Mapping[str, Any]]) -> Iterator[tuple[dict[str, Any], dict[str, str]]]:
+    """Run these settings; each row as it is finished.
+
+    Several processes are forked, so that each finds the notebook's functions and what they have cached so far; rows of
+    one seed go to one process, where a teacher that they share is trained once.
+    """
+    if workers() == 1:
+        yield from (_run(function, setting) for setting in todo)
+        return
+    _WORK[:] = [(function, setting) for setting in sorted(todo, key=lambda setting: setting["seed"])]
+    share = max(1, len(_WORK) // workers())
+    with multiprocessing.get_context("fork").Pool(workers()) as pool:
+        yield from pool.imap_unordered(_one, range(len(_WORK)), share)
+
+
+def _one(at: int) -> tuple[dict[str, Any], dict[str, str]]:
+    return _run(*_WORK[at])
 
 
 def _line(item: Mapping[str, Any]) -> str:

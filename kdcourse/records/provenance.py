@@ -24,7 +24,8 @@ from kdcourse.records.package import PACKAGE, QUIET, short
 
 __all__ = ["Tracer", "assets", "hashes", "machine", "now", "same_kind"]
 
-KIND = ("processor", "instructions", "torch", "numpy", "scipy", "scikit-learn")  # what may decide the last bits
+# What may decide the last bits:
+KIND = ("processor", "instructions", "accelerator", "torch", "numpy", "scipy", "scikit-learn")
 
 
 # ---------------------------------------------------------------- the machine
@@ -32,8 +33,10 @@ KIND = ("processor", "instructions", "torch", "numpy", "scipy", "scikit-learn") 
 
 @functools.lru_cache(maxsize=1)
 def machine() -> dict[str, str]:
-    """Processor kind, instruction set, and the versions of what computes."""
+    """Processor kind, instruction set, the accelerator if there is one, and the versions of what computes."""
     found = {"processor": _processor(), "instructions": torch.backends.cpu.get_cpu_capability()}
+    if torch.cuda.is_available():  # then models are trained there
+        found["accelerator"] = torch.cuda.get_device_name()
     found |= {"python": platform.python_version(), "torch": torch.__version__.partition("+")[0]}
     for name in ("numpy", "scipy", "scikit-learn"):
         try:
@@ -54,7 +57,7 @@ def _processor() -> str:
 
 def same_kind(made: Mapping[str, Any]) -> bool:
     """Whether a row was made on this kind of processor by these versions, so that it can be equal to the bit."""
-    return all(made.get(name) == machine()[name] for name in KIND)
+    return all(made.get(name) == machine().get(name) for name in KIND)
 
 
 # ---------------------------------------------------------------- what ran

@@ -68,7 +68,7 @@ DISTILLED = Task(
     takeaway="A teacher's answers to images without labels are worth more than the labels you have.",
 )
 
-# ---------------------------------------------------------------- splits_and_leaks.5
+# ---------------------------------------------------------------- shift.3
 
 CAMERA_BAR = 0.7
 
@@ -111,7 +111,7 @@ def _camera_answers(seed: int, exam: str = "val") -> list[Any]:
 
 
 CAMERA = Task(
-    id="splits_and_leaks.5",
+    id="shift.3",
     title="A new camera",
     kind="design",
     difficulty="stretch",

@@ -1,8 +1,8 @@
-"""Exercises: what flatters a score, a stratified cut, a leak detector, a test for shifts, a new camera."""
+"""Exercises: what flatters a score, a stratified cut, a leak detector."""
 
 from collections.abc import Callable
-from functools import lru_cache, partial
-from math import ceil, comb, erf, inf, nan, sqrt
+from functools import lru_cache
+from math import ceil
 from typing import Any
 
 import torch
@@ -12,7 +12,6 @@ from kdcourse.checks._images import order, splits
 from kdcourse.checks._judges import close
 from kdcourse.checks._predict import believer, prediction
 from kdcourse.checks._task import Inputs, Mistake, Task
-from kdcourse.checks.lessons import designs
 
 # ---------------------------------------------------------------- splits_and_leaks.1
 
@@ -302,107 +301,6 @@ LEAKED = Task(
     takeaway="A copy is equal in all pixels to any training image: all over pixels, any over images.",
 )
 
-# ---------------------------------------------------------------- splits_and_leaks.4
-
-
-def p_value(right: int, n: int) -> float:
-    from math import comb
-
-    return sum(comb(n, k) for k in range(right, n + 1)) / 2**n  # whole numbers until the last division
-
-
-def _two_sided(right: int, n: int) -> float:
-    from scipy.stats import binomtest
-
-    return float(binomtest(right, n).pvalue)
-
-
-def _infinite(right: int, n: int) -> float:
-    ways = [float(comb(n, k)) if comb(n, k).bit_length() < 1024 else inf for k in range(right, n + 1)]
-    return nan if inf in ways else sum(ways) * 0.5**n
-
-
-def _p_inputs(seed: int) -> Inputs:
-    g = torch.Generator().manual_seed(seed)
-    n = int(torch.randint(40, 90, (1,), generator=g))
-    right = n // 2 + int(torch.randint(2, 9, (1,), generator=g))
-    return [(4, 4), (1, 2), (0, 5), (60, 100), (right, n), (575, 1100)]
-
-
-P_VALUE = Task(
-    id="splits_and_leaks.4",
-    title="How surprising is a score?",
-    kind="implement",
-    difficulty="core",
-    minutes=10,
-    points=3,
-    rungs=("four of four", "one of two", "none right", "60 of 100", "random", "575 of 1,100"),
-    inputs=_p_inputs,
-    reference=p_value,
-    judge=partial(close, rtol=1e-3),
-    mistakes=(
-        Mistake(
-            "strictly more",
-            lambda r, n: sum(comb(n, k) for k in range(r + 1, n + 1)) / 2**n,
-            "This is the chance of *more* right answers than found. As many as found belong in: at least.",
-        ),
-        Mistake(
-            "exactly",
-            lambda r, n: comb(n, r) / 2**n,
-            "This is the chance of *exactly* so many right answers. Add the chances of all higher counts.",
-        ),
-        Mistake(
-            "at most",
-            lambda r, n: sum(comb(n, k) for k in range(r + 1)) / 2**n,
-            "This is the chance of *at most* so many right answers: the other tail.",
-        ),
-        Mistake(
-            "the last one missing",
-            lambda r, n: sum(comb(n, k) for k in range(r, n)) / 2**n,
-            "The case that *all* are right is missing: range(right, n) ends at n − 1.",
-        ),
-        Mistake(
-            "twice the tail",
-            lambda r, n: min(1.0, 2 * p_value(r, n)),
-            "This is twice the tail. Only scores *above* one half speak for a shift, so one tail is enough.",
-        ),
-        Mistake(
-            "two-sided",
-            _two_sided,
-            "This is the two-sided test, scipy's default. Only scores *above* one half speak for a shift: "
-            "alternative='greater'.",
-        ),
-        Mistake(
-            "normal, corrected",
-            lambda r, n: 0.5 * (1 - erf((r - 0.5 - n / 2) / sqrt(n / 2))),
-            "This is the bell curve with the correction by one half: close, and still off for small n. Sum the exact chances.",
-        ),
-        Mistake(
-            "infinite ways",
-            _infinite,
-            "Right until n is large: as floats the number of ways is infinite and 0.5**n is zero, and together they are "
-            "not a number. Python's whole numbers have no such limit.",
-        ),
-        Mistake(
-            "normal",
-            lambda r, n: 0.5 * (1 - erf((r - n / 2) / sqrt(n / 2))),
-            "This is the bell curve's approximation. It is off for small n: sum the exact chances.",
-        ),
-        Mistake(
-            "overflow",
-            lambda r, n: sum(comb(n, k) * 0.5**n for k in range(r, n + 1)),
-            "Right until n is large: the number of ways for 1,100 is too large for a float. Add whole numbers, "
-            "divide once at the end, or take logarithms.",
-        ),
-    ),
-    hints=(
-        "A classifier that only guesses has n coins to throw. How likely are `right` heads or more?",
-        "The skeleton, with blanks:\nfrom math import comb\nways = sum(comb(n, k) for k in range(____, ____))\n"
-        "return ways / ____",
-    ),
-    takeaway="A p-value is a tail: the chance of a result at least as extreme, if there were nothing to find.",
-)
-
 # ---------------------------------------------------------------- all
 
-TASKS = [SCORE, HELD_OUT, LEAKED, P_VALUE, designs.CAMERA]
+TASKS = [SCORE, HELD_OUT, LEAKED]

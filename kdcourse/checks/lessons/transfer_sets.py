@@ -1,0 +1,340 @@
+"""Exercises: images laid over each other, the memory of batch norm, the bias of a class that was never shown."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from kdcourse.checks._judges import close
+from kdcourse.checks._task import Inputs, Mistake, Task
+
+# ---------------------------------------------------------------- transfer_sets.1
+
+
+def mixed(images: Tensor, order: Tensor, weight: Tensor) -> Tensor:
+    w = weight.view(-1, 1, 1, 1)
+    return w * images + (1 - w) * images[order]
+
+
+def _scalar_weight(images: Tensor, order: Tensor, weight: Tensor) -> Tensor:
+    return weight[0] * images + (1 - weight[0]) * images[order]
+
+
+def _inverse(order: Tensor) -> Tensor:
+    return order.argsort()
+
+
+def _mixed_inputs(seed: int) -> Inputs:
+    g = torch.Generator().manual_seed(seed)
+
+    def images(n: int, c: int = 1, h: int = 3, w: int = 3) -> Tensor:
+        return torch.rand(n, c, h, w, generator=g)
+
+    flat = torch.stack([torch.zeros(1, 2, 2), torch.ones(1, 2, 2)])
+    return [
+        (flat, torch.tensor([1, 0]), torch.tensor([0.25, 0.25])),
+        (images(3), torch.tensor([2, 0, 1]), torch.tensor([0.5, 0.9, 0.1])),
+        (images(3), torch.tensor([0, 1, 2]), torch.rand(3, generator=g)),
+        (images(3), torch.tensor([1, 2, 0]), torch.tensor([1.0, 0.0, 1.0])),
+        (images(4, 3, 4, 2), torch.tensor([3, 0, 1, 2]), torch.rand(4, generator=g)),
+    ]
+
+
+MIXED = Task(
+    id="transfer_sets.1",
+    title="Lay images over each other",
+    kind="implement",
+    difficulty="warm-up",
+    minutes=5,
+    points=2,
+    rungs=("black and white", "a weight for each image", "each with itself", "weights of 0 and 1", "three colours"),
+    inputs=_mixed_inputs,
+    reference=mixed,
+    judge=close,
+    mistakes=(
+        Mistake(
+            "one weight for all",
+            _scalar_weight,
+            "The first weight was used for every image. Each image has a weight of its own: weight.view(-1, 1, 1, 1).",
+        ),
+        Mistake(
+            "the weights changed places",
+            lambda x, o, w: mixed(x, o, 1 - w),
+            "The weight belongs to the image itself, and 1 − weight to its partner. Here they have changed places.",
+        ),
+        Mistake(
+            "the partner's weight",
+            lambda x, o, w: mixed(x, o, w[o]),
+            "Here each image got the weight of its *partner*. The order picks the partner, not the weight.",
+        ),
+        Mistake(
+            "the order read backwards",
+            lambda x, o, w: mixed(x, _inverse(o), w),
+            "The partner of image i is images[order[i]]. Here it is the image whose partner i is.",
+        ),
+        Mistake(
+            "added up",
+            lambda x, o, w: x + (1 - w.view(-1, 1, 1, 1)) * x[o],
+            "The image itself came in with its full weight, so the pixels leave [0, 1]: the two weights must add up to 1.",
+        ),
+        Mistake(
+            "always half and half",
+            lambda x, o, w: (x + x[o]) / 2,
+            "Every image was mixed half and half; the weights were not used.",
+        ),
+    ),
+    hints=(
+        "Which shape must the weights have so that one of them reaches all pixels of its image?",
+        "The skeleton, with blanks:\nw = weight.view(____, 1, 1, 1)\nreturn w * images + (1 - w) * images[____]",
+    ),
+    takeaway="A mixed image is a photograph that nobody took, and the source has an opinion about it all the same.",
+)
+
+# ---------------------------------------------------------------- transfer_sets.2
+
+
+def memory(features: Tensor, mean: Tensor, std: Tensor) -> Tensor:
+    seen = features.transpose(0, 1).flatten(1)  # channels x everything else
+    return (seen.mean(dim=1) - mean).square().sum() + (seen.std(dim=1) - std).square().sum()
+
+
+def _parts(features: Tensor, dims: tuple[int, ...]) -> tuple[Tensor, Tensor]:
+    return features.mean(dim=dims), features.std(dim=dims)
+
+
+def _as_given(features: Tensor, mean: Tensor, std: Tensor) -> Tensor:
+    m, s = _parts(features, (0,))
+    return (m - mean.view(-1, 1, 1)).square().sum() + (s - std.view(-1, 1, 1)).square().sum()
+
+
+def _by_image(features: Tensor, mean: Tensor, std: Tensor) -> Tensor:
+    m, s = _parts(features, (2, 3))
+    return (m - mean).square().sum() + (s - std).square().sum()
+
+
+def _after(change: Any) -> Any:
+    def wrong(features: Tensor, mean: Tensor, std: Tensor) -> Any:
+        return change(*_parts(features, (0, 2, 3)), mean, std)
+
+    return wrong
+
+
+def _memory_inputs(seed: int) -> Inputs:
+    g = torch.Generator().manual_seed(seed)
+    hand = torch.tensor([[[[0.0, 2.0]]], [[[2.0, 4.0]]]])
+    two, many = torch.randn(3, 2, 2, 2, generator=g), torch.randn(5, 4, 3, 2, generator=g)
+    own = _parts(many, (0, 2, 3))
+    return [
+        (hand, torch.tensor([2.0]), torch.tensor([1.0])),
+        (two, torch.tensor([1.0, -1.0]), torch.tensor([1.0, 2.0])),
+        (many, *own),
+        (many + 3, *own),
+        (2 * many, own[0], own[1]),
+        (100 * torch.randn(4, 3, 2, 2, generator=g), torch.zeros(3), torch.ones(3)),
+    ]
+
+
+MEMORY = Task(
+    id="transfer_sets.2",
+    title="Debug a memory",
+    kind="debug",
+    difficulty="core",
+    minutes=10,
+    points=3,
+    rungs=("one channel", "two channels", "as remembered", "all moved by 3", "twice as wide", "large values"),
+    inputs=_memory_inputs,
+    reference=memory,
+    judge=close,
+    mistakes=(
+        Mistake(
+            "as given",
+            _as_given,
+            "Mean and spread were taken over the images alone, one for every *place*, as in the code that was given. Batch norm has "
+            "one for each channel: over images, rows and columns.",
+        ),
+        Mistake(
+            "image by image",
+            _by_image,
+            "Mean and spread were taken for each image by itself. Batch norm takes them over the whole batch: one image may be "
+            "dark where another is bright.",
+        ),
+        Mistake(
+            "not squared",
+            _after(lambda m, s, mean, std: (m - mean).sum() + (s - std).sum()),
+            "The differences were added as they are, so one channel's too much hides another's too little. Square them first.",
+        ),
+        Mistake(
+            "absolute",
+            _after(lambda m, s, mean, std: (m - mean).abs().sum() + (s - std).abs().sum()),
+            "These are the absolute differences. Squares are asked for.",
+        ),
+        Mistake(
+            "mean over channels",
+            _after(lambda m, s, mean, std: (m - mean).square().mean() + (s - std).square().mean()),
+            "The squares were averaged over the channels. They are added up here.",
+        ),
+        Mistake(
+            "the mean alone",
+            _after(lambda m, s, mean, std: (m - mean).square().sum()),
+            "Only the means are compared. The spread belongs in, too: else a grey image would do.",
+        ),
+        Mistake(
+            "the spread alone",
+            _after(lambda m, s, mean, std: (s - std).square().sum()),
+            "Only the spread is compared. The means belong in, too.",
+        ),
+        Mistake(
+            "variances",
+            _after(lambda m, s, mean, std: (m - mean).square().sum() + (s.square() - std.square()).square().sum()),
+            "Variances are compared here. The standard deviations are asked for.",
+        ),
+        Mistake(
+            "a root over all",
+            _after(lambda m, s, mean, std: (m - mean).norm() + (s - std).norm()),
+            "This is the distance, the root of the sum of squares. The squares' sum is asked for.",
+        ),
+        Mistake(
+            "over n",
+            lambda f, mean, std: (
+                memory(f, mean, f.transpose(0, 1).flatten(1).std(dim=1))
+                + (f.std(dim=(0, 2, 3), correction=0) - std).square().sum()
+            ),
+            "The spread was divided by n instead of n − 1. Tensor.std's default is asked for.",
+        ),
+    ),
+    hints=(
+        "A batch has four dimensions. Which of them does batch norm average over, and which one is left?",
+        "The skeleton, with blanks:\nm, s = features.mean(dim=(____)), features.std(dim=(____))\n"
+        "return (m - mean).square().sum() + (____).square().sum()",
+    ),
+    takeaway="Batch norm remembers one mean and one spread a channel, and an image that fits them looks like training.",
+)
+
+# ---------------------------------------------------------------- transfer_sets.3
+
+
+def best_bias(logits: Tensor, labels: Tensor, missing: int, biases: Sequence[float]) -> float:
+    scores = []
+    for bias in biases:
+        raised = logits.clone()
+        raised[:, missing] += bias
+        scores.append(int((raised.argmax(dim=1) == labels).sum()))
+    return biases[scores.index(max(scores))]
+
+
+def _best(
+    logits: Tensor, labels: Tensor, missing: int, biases: Sequence[float], score: Any, *, last: bool = False
+) -> float:
+    scores = []
+    for bias in biases:
+        raised = logits.clone()
+        raised[:, missing] += bias
+        scores.append(score(raised.argmax(dim=1), labels))
+    at = max(range(len(scores)), key=lambda i: (scores[i], i if last else -i))
+    return biases[at]
+
+
+def _right(said: Tensor, labels: Tensor) -> int:
+    return int((said == labels).sum())
+
+
+def _recall(missing: int) -> Any:
+    return lambda said, labels: int(((said == labels) & (labels == missing)).sum())
+
+
+def _bias_inputs(seed: int) -> list[tuple[Any, ...]]:
+    g = torch.Generator().manual_seed(seed)
+    hand = torch.tensor([[2.0, 1.0], [2.0, 0.0], [0.0, -1.5], [5.0, 0.0]])
+    some, labels = torch.randn(40, 4, generator=g), torch.randint(0, 4, (40,), generator=g)
+    some[labels == 3, 3] += 1.5
+    some[:, 3] -= 4  # the class that was never shown: known, and never said
+    tied = torch.tensor([[3.0, 0.0], [3.0, 0.0]])
+    steps = [k / 4 for k in range(33)]
+    return [
+        (hand, torch.tensor([1, 0, 0, 1]), 1, [0.0, 1.25, 6.0]),
+        (some, labels, 3, steps),
+        (some.roll(1, dims=1), (labels + 1) % 4, 0, steps),
+        (some + 7, labels, 3, steps),
+        (tied, torch.tensor([1, 0]), 1, [0.0, 1.0, 5.0]),
+        (some, labels, 3, [0.0]),
+    ]
+
+
+BEST_BIAS = Task(
+    id="transfer_sets.3",
+    title="Raise a bias",
+    kind="implement",
+    difficulty="core",
+    minutes=10,
+    points=3,
+    rungs=("four images", "forty images", "another class", "all logits moved by 7", "a tie", "one bias only"),
+    inputs=_bias_inputs,
+    reference=best_bias,
+    judge=close,
+    mistakes=(
+        Mistake(
+            "the recall of the class",
+            lambda z, y, c, b: _best(z, y, c, b, _recall(c)),
+            "This is the bias with the best recall of the missing class. With a high enough bias everything is called so: count the "
+            "right answers of *all* classes.",
+        ),
+        Mistake(
+            "the last of equals",
+            lambda z, y, c, b: _best(z, y, c, b, _right, last=True),
+            "Of several biases that are equally good the last was taken. Take the first, the smallest change.",
+        ),
+        Mistake(
+            "raised for all classes",
+            lambda z, y, c, b: b[0],
+            "The first bias came back each time. It does so when the bias is added to *all* logits (then no answer changes), "
+            "or subtracted. Add it to the logit of the missing class.",
+        ),
+        Mistake(
+            "added up",
+            lambda z, y, c, b: _adding_up(z, y, c, b),
+            "The biases were added one on top of the other, because the logits were changed in place. Begin anew from the "
+            "student's logits for each bias.",
+        ),
+        Mistake(
+            "the highest",
+            lambda z, y, c, b: b[-1],
+            "The highest bias came back each time. Then the missing class is named always.",
+        ),
+        Mistake(
+            "the place",
+            lambda z, y, c, b: list(b).index(best_bias(z, y, c, b)),
+            "This is the *place* of the best bias in the list. Return the bias itself.",
+        ),
+        Mistake(
+            "the score",
+            lambda z, y, c, b: _top_score(z, y, c, b),
+            "This is the accuracy at the best bias. Return the bias.",
+        ),
+    ),
+    hints=(
+        "For each bias: add it to one column of the logits, and count how many answers are right.",
+        "The skeleton, with blanks:\nfor bias in biases:\n    raised = logits.____()\n    raised[:, ____] += bias\n"
+        "    scores.append((raised.argmax(dim=1) == labels).sum())",
+    ),
+    takeaway="One number decides how readily a class is named; what the class looks like the student must know already.",
+)
+
+
+def _adding_up(logits: Tensor, labels: Tensor, missing: int, biases: Sequence[float]) -> float:
+    raised, scores = logits.clone(), []
+    for bias in biases:
+        raised[:, missing] += bias
+        scores.append(_right(raised.argmax(dim=1), labels))
+    return biases[scores.index(max(scores))]
+
+
+def _top_score(logits: Tensor, labels: Tensor, missing: int, biases: Sequence[float]) -> float:
+    raised = logits.clone()
+    raised[:, missing] += best_bias(logits, labels, missing, biases)
+    return float((raised.argmax(dim=1) == labels).double().mean())
+
+
+# ---------------------------------------------------------------- all
+
+TASKS = [MIXED, MEMORY, BEST_BIAS]
