@@ -56,7 +56,8 @@ class Live:
             control.layout.width = "32em"
             control.observe(lambda change: self.redraw(), "value")
         self.redraw()
-        self.view = ipywidgets.VBox([*self.controls.values(), self.picture])
+        rows = [row for control in self.controls.values() for row in (control, *_list_beside(control))]
+        self.view = ipywidgets.VBox([*rows, self.picture])
 
     def redraw(self) -> None:
         """Draw for the controls' present values."""
@@ -64,6 +65,20 @@ class Live:
 
     def _repr_mimebundle_(self, **options: Any) -> Any:
         return self.view._repr_mimebundle_(**options)
+
+
+def _list_beside(control: Any) -> list[Any]:
+    """For a slider with stops a list of the same stops, which moves with it.
+
+    The handle of such a slider has no name that a screen reader could say; a list has its label.
+    """
+    if not isinstance(control, ipywidgets.SelectionSlider):
+        return []
+    words = f"{control.description}, as a list"
+    stops = ipywidgets.Dropdown(options=control.options, index=control.index, description=words)
+    stops.style.description_width, stops.layout.width = "initial", "20em"
+    ipywidgets.link((control, "index"), (stops, "index"))
+    return [stops]
 
 
 def live(draw: Callable[..., Picture], **controls: Any) -> Live:

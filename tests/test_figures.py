@@ -212,3 +212,74 @@ def test_budgets_show_the_lead_at_every_length():
     found = [lead.paired("test", *({"loss": loss, "epochs": e} for loss in ("one", "other"))) for e in (10, 90)]
     assert shown.title == f"From {found[0]} to {found[1]} points"
     assert [label.get_text() for label in shown.figure.axes[0].get_yticklabels()] == ["10 epochs", "90 epochs"]
+
+
+# ---------------------------------------------------------------- numbers, and the four steps
+
+
+def test_the_distance_from_the_limit_is_named_at_two_temperatures():
+    temperatures, distances = [1, 4, 64], [0.5, 0.8, 0.05]
+    shown = figures.distance_from_limit(temperatures, distances, title="{at_4:.0%} and {at_64:.0%}")
+    assert shown.title == "80% and 5%"
+    measured, falling = (line.get_ydata().tolist() for line in shown.figure.axes[0].lines)
+    assert measured == distances and falling == pytest.approx([3.2, 0.8, 0.05])
+
+
+def test_noisy_labels_are_compared_within_each_noise_and_its_interval_allows_for_overlap():
+    rng = np.random.default_rng(0)
+    worth = {"labels": 0.6, "teacher": 0.5, "half and half": 0.55, "a teacher with clean labels": 0.4}
+    rows = [
+        {"method": m, "noise": noise, "rates": "own", "seed": seed, "mse": error + 0.01 * rng.standard_normal()}
+        for noise in (0.0, 2.0) for m, error in worth.items() for seed in range(20)
+        if noise or not m.startswith("a teacher")
+    ]  # fmt: skip
+    regression = Record("regression", rows)
+    shown = figures.noisy_labels(regression, title="Three differences")
+    labels = [label.get_text() for label in shown.figure.axes[0].get_yticklabels()]
+    assert len(labels) == 3 and labels[0] == "noise 0: the teacher's answers"
+    pair = [{"method": m, "noise": 2.0, "rates": "own"} for m in ("teacher", "labels")]
+    plain = regression.paired("mse", *pair)
+    wide = next(line for line in shown.figure.axes[0].lines if line.get_ydata()[0] == 1 and len(line.get_xdata()) == 2)
+    low, high = wide.get_xdata()
+    assert low < plain.low and high > plain.high, "wider than seeds alone would have it"
+    assert (low + high) / 2 == pytest.approx(plain.difference)
+
+
+FOUR = record(
+    "pipeline_few",
+    *(({"method": m, "rates": "own"}, share) for m, share in {
+        "the four steps": 0.8, "labels only": 0.6, "without unlabelled images": 0.7, "without generated images": 0.8,
+        "without the Taylor term": 0.8, "with an untuned source": 0.75, "taught by its equal": 0.9}.items()),
+)  # fmt: skip
+for each in FOUR.rows:
+    before = answers(0.5, each["seed"])
+    each |= {"before fine-tuning": float(before.float().mean()), "before fine-tuning, each": pack(before)}
+
+
+def test_each_step_is_left_out_once_and_labels_alone_come_first():
+    shown = figures.steps_left_out(FOUR, title="{labels} against labels, {fine_tuning} by fine-tuning")
+    ours = {"method": "the four steps"}
+    against = FOUR.paired("test", ours, {"method": "labels only"})
+    tuning = FOUR.paired("test", ours, ours, minus="before fine-tuning")
+    assert shown.title == f"{against} against labels, {tuning} by fine-tuning"
+    labels = [label.get_text() for label in shown.figure.axes[0].get_yticklabels()]
+    assert labels[0] == "labels alone, no source" and labels[-1] == "without fine-tuning" and len(labels) == 7
+
+
+def test_regimes_are_four_differences_from_labels_alone():
+    rows = []
+    for direction in ("small-to-big", "big-to-small"):
+        for labels, lost in ((500, 0.0), (None, 0.2)):
+            for seed in SEEDS:
+                found = {"direction": direction, "labels": labels, "seed": seed}
+                for key, share in (("distilled", 0.7 - lost), ("labels only", 0.7)):
+                    right = answers(share, seed)
+                    found |= {key: float(right.float().mean()), f"{key}, each": pack(right)}
+                rows.append(found)
+    pipeline = Record("pipeline", rows)
+    shown = figures.regimes(pipeline, title="With all labels {small} and {large}")
+    case = {"direction": "small-to-big", "labels": None}
+    lost = pipeline.paired("distilled", case, case, minus="labels only")
+    assert shown.title == f"With all labels {lost} and {lost}"
+    labels = [label.get_text() for label in shown.figure.axes[0].get_yticklabels()]
+    assert labels[0] == "small to large, 500 labels"

@@ -113,6 +113,16 @@ def test_the_temperature_stops_where_people_use_it_and_says_so(temperature, grad
         assert live.controls["temperature"].value == 1.0 and live.controls["temperature"].tooltip == "temperature T"
 
 
+def test_a_list_with_a_label_moves_with_the_slider_and_the_slider_with_it(temperature):
+    slider = temperature.controls["temperature"]
+    (beside,) = [w for w in temperature.view.children if w.description == "temperature T, as a list"]
+    assert dict(beside.options) == dict(slider.options) and beside.value == slider.value == 1.0
+    beside.value = 4.0
+    assert slider.value == 4.0 and alt(temperature).startswith("Temperature 4:")
+    slider.value = 20.0
+    assert beside.value == 20.0
+
+
 def test_every_control_is_labelled(temperature, gradient, teacher, small):
     few = small.val.images[:8], small.val.labels[:8]
     pruned = widgets.prune(teacher, {"Taylor": kd.taylor.importance(teacher, few)}, small.val.select(torch.arange(8)))

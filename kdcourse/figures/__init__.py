@@ -4,9 +4,11 @@ from kdcourse.figures._rates import best_of
 from kdcourse.figures.cost import cost_and_accuracy
 from kdcourse.figures.data import leak_curve, missing_class, shifts, transfer_sets
 from kdcourse.figures.knowledge import ladder, resemblance, second_thoughts
-from kdcourse.figures.losses import budgets, costs_of_bugs, gradient_lengths
+from kdcourse.figures.losses import budgets, costs_of_bugs, distance_from_limit, gradient_lengths, noisy_labels
+from kdcourse.figures.steps import regimes, steps_left_out
 
 __all__ = [
-    "best_of", "budgets", "cost_and_accuracy", "costs_of_bugs", "gradient_lengths", "ladder", "leak_curve",
-    "missing_class", "resemblance", "second_thoughts", "shifts", "transfer_sets",
+    "best_of", "budgets", "cost_and_accuracy", "costs_of_bugs", "distance_from_limit", "gradient_lengths",
+    "ladder", "leak_curve", "missing_class", "noisy_labels", "regimes", "resemblance", "second_thoughts", "shifts",
+    "steps_left_out", "transfer_sets",
 ]  # fmt: skip

@@ -1,11 +1,13 @@
 """Figures of the lessons on losses."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from kdcourse import plots
+from kdcourse.evaluation import redrawn
 from kdcourse.records import Record
 
-__all__ = ["budgets", "costs_of_bugs", "gradient_lengths"]
+__all__ = ["budgets", "costs_of_bugs", "distance_from_limit", "gradient_lengths", "noisy_labels"]
 
 
 def budgets(record: Record, ours: str, theirs: str, *, title: str) -> plots.Shown:
@@ -69,4 +71,47 @@ def costs_of_bugs(record: Record, *, title: str) -> plots.Shown:
     return plots.differences(
         rows, title=title, fields={"worst": -100 * worst.difference, "unseen": unseen},
         xlabel="wrong loss − right loss, points of test accuracy",
+    )  # fmt: skip
+
+
+def distance_from_limit(temperatures: Sequence[float], distances: Sequence[float], *, title: str) -> plots.Shown:
+    """How far the gradient of distillation is from that of squared error on logits, over the temperature.
+
+    Args:
+        temperatures: T, from low to high.
+        distances: the length of the difference over the length of the limit, at each T.
+        title: its fields {at_4} and {at_64} are the distances at these temperatures.
+    """
+    at = dict(zip(temperatures, distances, strict=True))
+    falling = [distances[-1] * temperatures[-1] / t for t in temperatures]
+    return plots.lines(
+        {"": {"measured": list(distances), "1/T, through the last point": falling}}, x=temperatures, log="xy",
+        xlabel="temperature T", ylabel="distance, as a share of the limit", title=title,
+        fields={f"at_{t:g}": at[t] for t in (4, 64) if t in at},
+        finding="Distance of the gradients: " + ", ".join(f"{d:.3g} at T = {t:g}" for t, d in at.items()) + ".",
+    )  # fmt: skip
+
+
+TOLD = {"teacher": "the teacher's answers", "a teacher with clean labels": "a teacher with clean labels"}
+
+
+def noisy_labels(record: Record, *, title: str) -> plots.Shown:
+    """The test error of students told other things than noisy labels, minus that of students told the labels.
+
+    Args:
+        record: ``regression``: rows by ``method`` and ``noise``; each seed cut 250 people for training and 100 for
+            the test from one pool.
+        title: as in ``plots.show``.
+    """
+    rows = {}
+    for noise in sorted({row["noise"] for row in record.rows}):
+        there = {row["method"] for row in record.rows if row["noise"] == noise}
+        for method, name in TOLD.items():
+            if method in there:
+                pair = [{"method": m, "noise": noise, "rates": "own"} for m in (method, "labels")]
+                found = redrawn(record.paired("mse", *pair).per_seed, 100 / 250)
+                rows[f"noise {noise:g}: {name}"] = replace(found, scale=1.0, unit="")
+    return plots.differences(
+        rows, title=title, xlabel="mean squared error on test people − that with labels (left of zero: it helps)",
+        caption="Twenty cuts of the 442 people. The cuts overlap, and the intervals allow for it.",
     )  # fmt: skip
