@@ -32,11 +32,11 @@ CHANGES = [
     Change("half of the data for validation", LESSON, SPLIT, SPLIT.replace("0.2", "0.5"), "ladder", "notebook:splits"),
     Change("an untrained teacher", LESSON, "teacher = kd.load_teacher()", 'teacher = kd.build(\\"deep_cnn\\")', "ladder",
            "notebook:teacher"),
-    Change("T squared dropped", "kdcourse/losses/soft_targets.py", "return temperature**2 * ", "return ", "mean_squared_error",
+    Change("T squared dropped", "kdcourse/losses/soft_targets.py", "return temperature**2 * ", "return ", "missing_class",
            "ran:kdcourse.losses.soft_targets:softened_kl"),
     Change("a shift of one pixel", "kdcourse/data/batching.py", "pixels: int = 2", "pixels: int = 1", "ladder",
            "ran:kdcourse.data.batching:flip_shift"),
-    Change("eight epochs become three", "kdcourse/pipeline.py", "DISTIL_EPOCHS = 8, 2, 8", "DISTIL_EPOCHS = 8, 2, 3", "four_steps",
+    Change("eight epochs become three", "kdcourse/pipeline.py", "DISTIL_EPOCHS = 8, 2, 8", "DISTIL_EPOCHS = 8, 2, 3", "regimes",
            "constant:kdcourse.pipeline:DISTIL_EPOCHS"),
     Change("a class that answers at random", "kdcourse/models.py", "return (x - self.mean) / self.std", "return torch.rand_like(x)",
            "ladder", "ran:kdcourse.models:Normalise.forward"),
@@ -45,7 +45,7 @@ CHANGES = [
 ]  # fmt: skip
 TAMPERINGS = [
     Tampering("ladder_finals", "ladder", 0.4), Tampering("leak", "leaks", 10), Tampering("bugs", "bugs", -1),
-    Tampering("logit_losses", "mean_squared_error", 2), Tampering("pipeline", "four_steps", 5),
+    Tampering("square", "classification", 2), Tampering("pipeline", "regimes", 5),
 ]  # fmt: skip
 
 

@@ -279,7 +279,7 @@ def test_regimes_are_four_differences_from_labels_alone():
     pipeline = Record("pipeline", rows)
     shown = figures.regimes(pipeline, title="With all labels {small} and {large}")
     case = {"direction": "small-to-big", "labels": None}
-    lost = pipeline.paired("distilled", case, case, minus="labels only")
+    lost = pipeline.paired("labels only", case, case, minus="distilled")
     assert shown.title == f"With all labels {lost} and {lost}"
     labels = [label.get_text() for label in shown.figure.axes[0].get_yticklabels()]
     assert labels[0] == "small to large, 500 labels"

@@ -373,7 +373,7 @@ def test_a_lesson_moves_by_one_number_in_course_toml(tree):
 
 def test_exercises_are_in_step_after_a_lesson_has_moved(tree):
     pytest.importorskip("nbgrader")
-    rewrite(tree / "notebooks/course.toml", "number = 0\n", "number = 4\n")
+    rewrite(tree / "notebooks/course.toml", "number = 0\n", "number = 12\n")
     assert course(tree).returncode == 0
     assert (done := in_tree(tree, "tools/exercises.py", "--check")).returncode == 0, done.stderr
 

@@ -180,3 +180,26 @@ def test_cross_entropys_lead_shrinks_with_longer_training():
         assert step.verdict == "more"
         lead.append(step.own.difference)
     assert lead == sorted(lead, reverse=True) and lead[2] < lead[0] / 2, "more than half of it was a head start"
+
+
+def test_of_the_four_steps_nothing_is_sure_after_seven_looks():
+    few, whole = read("pipeline_few"), {"method": "the four steps"}
+    others = dict.fromkeys(row["method"] for row in few.rows if row["method"] != "the four steps")
+    found = {m: contrast(few, "test", whole, {"method": m}) for m in others}
+    own = {**whole, "rates": "own"}
+    tuning = few.paired("test", own, own, minus="before fine-tuning")
+    assert found.pop("with an untuned source").verdict == "more" and tuning.low > 0
+    assert found["without generated images"].own.high < 0 and not found["without generated images"].agree
+    assert sum(step.own.resolved for step in found.values()) == 1 and len(found) == 5
+    family = [contrast(few, "test", whole, {"method": m}).own for m in others]
+    assert not any(kd.evaluation.holm([*family, tuning]))
+    assert all(abs(d.difference) < 0.01 for d in family)
+
+
+def test_with_all_labels_the_four_steps_lose_in_both_directions():
+    pipeline = read("pipeline")
+    for direction in ("small-to-big", "big-to-small"):
+        for labels, loses in ((500, False), (None, True)):
+            case = {"direction": direction, "labels": labels}
+            found = pipeline.paired("distilled", case, case, minus="labels only")
+            assert (found.high < 0) is loses and found.low < 0

@@ -38,6 +38,8 @@ def four_steps() -> Shown:
 
 def _arrows(axis: Axes) -> None:
     draw.arrow(axis, (1.85, 0.97), (2.2, 0.97), (2.2, 1.4), (2.55, 1.4), colour=draw.TEACHER)
+    draw.arrow(axis, (1.07, 0.66), (1.07, 0.22), (5.7, 0.22), (5.7, 1.22), colour=draw.TEACHER)
+    draw.text(axis, 5.15, 0.34, "its answers", colour=draw.TEACHER, ha="center")
     for middle in (2.14, 1.4):
         draw.arrow(axis, (4.45, middle), (4.7, middle), (4.7, 1.7), (4.95, 1.7), colour=draw.DATA)
     draw.arrow(axis, (6.45, 1.7), (6.68, 1.7), (6.68, 2.05), (6.95, 2.05))

@@ -51,13 +51,16 @@ def regimes(record: Record, *, title: str) -> plots.Shown:
 
     Args:
         record: ``pipeline``: rows by ``direction`` and ``labels``.
-        title: its fields are {small} and {large}: the difference with all labels, from a small source and a large one.
+        title: its fields are {small} and {large}: labels alone minus the four steps, with all labels, from a
+            small source and from a large one.
     """
     rows = {}
     for (direction, labels), name in CASES.items():
         case = {"direction": direction, "labels": labels}
         rows[name] = record.paired("distilled", case, case, minus="labels only")
-    fields = dict(zip(("small", "large"), list(rows.values())[2:], strict=True))
+    every = [{"direction": direction, "labels": None} for direction in ("small-to-big", "big-to-small")]
+    ahead = [record.paired("labels only", case, case, minus="distilled") for case in every]
+    fields = dict(zip(("small", "large"), ahead, strict=True))
     return plots.differences(
         rows, title=title, fields=fields, xlabel="the four steps − labels alone, points of test accuracy",
         caption="Five seeds; weights of the loss set by hand.",
