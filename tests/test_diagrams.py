@@ -262,9 +262,10 @@ def test_four_steps_leads_every_set_where_it_is_used(drawn):
     shown = {t.get_text() for t in drawn["four_steps"].figure.findobj(Text)}
     assert {"Source", "Target", "Training set", "Demonstration set", "Test set", "Loss"} <= shown
     assert {"a  teach the target", "b  fine-tune it", "c  judge it", "d  freeze it"} <= shown
-    found = {tuple(np.round(end, 2)) for a in drawn["four_steps"].figure.findobj(FancyArrowPatch) for end in ends(a)}
-    assert (1.85, 0.97) in found and (2.53, 1.4) in found, "the source makes the demonstration set"
-    assert (4.45, 0.66) in found and (6.93, 1.09) in found, "the test set is used to judge, and for nothing else"
+    found = [ends(arrow) for arrow in drawn["four_steps"].figure.findobj(FancyArrowPatch)]
+    for start, tip in (((1.85, 0.97), (2.55, 1.4)), ((1.07, 0.66), (5.7, 1.22)), ((4.45, 0.66), (6.95, 1.09))):
+        there = [np.allclose(a, start, atol=0.05) and np.allclose(b, tip, atol=0.05) for a, b in found]
+        assert sum(there) == 1, "source to demonstration set, source's answers to loss, test set to judging"
 
 
 def test_shift_shows_what_the_other_camera_sees_and_counts_the_answers(drawn):

@@ -876,3 +876,44 @@ def test_what_made_a_row_names_the_constants_and_classes_that_ran_functions_read
     for name in package.code("kdcourse._settings:make_optimizer")[1]:
         assert found[name] == package.reading(name)
     assert "constant:kdcourse._settings:OPTIMIZERS" in found
+
+
+# ---------------------------------------------------------------- several processes, and what trained a row
+
+
+def process(seed, arm, factor):
+    return {"score": measured(seed, arm, factor)["score"], "process": os.getpid()}
+
+
+def test_several_processes_make_the_rows_that_one_makes(place, monkeypatch):
+    alone = ask("rebuild", process)
+    (place / "results/score.json").unlink()
+    monkeypatch.setenv("KDCOURSE_WORKERS", "3")
+    together = ask("rebuild", process)
+    assert [(row["arm"], row["seed"], row["score"]) for row in together.rows] == [
+        (row["arm"], row["seed"], row["score"]) for row in alone.rows
+    ]
+    assert [made["hashes"] for made in together.made] == [made["hashes"] for made in alone.made]
+    assert {row["process"] for row in alone.rows} == {os.getpid()}
+    assert os.getpid() not in {row["process"] for row in together.rows}
+
+
+def test_rows_of_one_seed_go_to_one_process(place, monkeypatch):
+    monkeypatch.setenv("KDCOURSE_WORKERS", "3")
+    rows = ask("rebuild", process).rows
+    assert all(len({row["process"] for row in rows if row["seed"] == seed}) == 1 for seed in (0, 1, 2))
+
+
+def test_a_wrong_number_of_processes_is_named(place, monkeypatch):
+    monkeypatch.setenv("KDCOURSE_WORKERS", "0")
+    with pytest.raises(ValueError, match="KDCOURSE_WORKERS must be a whole number above 0; got 0"):
+        ask("rebuild")
+
+
+def test_a_row_that_an_accelerator_trained_says_so_and_is_of_another_kind(monkeypatch):
+    here = dict(provenance.machine())
+    assert provenance.same_kind(here) and "accelerator" not in here
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda: "a card")
+    there = provenance.machine.__wrapped__()
+    assert there == {**here, "accelerator": "a card"} and not provenance.same_kind(there)
