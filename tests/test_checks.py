@@ -101,7 +101,7 @@ def test_what_is_no_function_could_not_be_checked(thing, says):
 
 def test_an_unknown_task_names_those_there_are():
     with pytest.raises(
-        ValueError, match=r"be the id of a task; got 'why_distil.9'. There are: start_here, why_distil.1, why_distil.2"
+        ValueError, match=r"be the id of a task; got 'why_distil.9'. There are: why_distil.1, why_distil.2"
     ):
         check("why_distil.9", right)
     with pytest.raises(ValueError, match="There are: lessons start_here, why_distil, "):
