@@ -917,3 +917,13 @@ def test_a_row_that_an_accelerator_trained_says_so_and_is_of_another_kind(monkey
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda: "a card")
     there = provenance.machine.__wrapped__()
     assert there == {**here, "accelerator": "a card"} and not provenance.same_kind(there)
+
+
+def test_elsewhere_rows_with_too_few_seeds_are_not_drawn(place, monkeypatch):
+    ask("rebuild", seeds=[0, 1])
+    one = experiments.OPEN["score"]
+    assert all(experiments._comparable(one.record, at) for at in range(4)), "to the bit, on the same kind"
+    monkeypatch.setattr(provenance, "same_kind", lambda made: False)
+    assert not any(experiments._comparable(one.record, at) for at in range(4))
+    assert ask("rebuild").rows and all(experiments._comparable(experiments.OPEN["score"].record, at) for at in range(6))
+    assert experiments._drawn()[0] == "score"

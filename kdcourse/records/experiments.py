@@ -24,6 +24,7 @@ __all__ = ["Plan", "audit", "experiment", "live", "mode", "plans", "stale", "wat
 
 MODES = ("read", "rebuild", "check", "plan")  # check: write nothing; plan: say what is stale
 QUICK = 20.0  # seconds: rows that took longer are not run live
+FEWEST = 3  # seeds of a setting, below which a row of another kind of processor is not run live
 
 
 @dataclass(frozen=True)
@@ -353,10 +354,17 @@ def _drawn() -> tuple[str, int]:
         return name, int(at)
     places = [(n, i, row) for n, one in sorted(OPEN.items()) if not owed(one.record)
               for i, row in enumerate(one.record.rows)]  # fmt: skip
-    rows = [(n, i) for n, i, row in places if row["seconds"] < QUICK]
+    quick = [(n, i) for n, i, row in places if row["seconds"] < QUICK]
+    rows = [(n, i) for n, i in quick if _comparable(OPEN[n].record, i)] or quick
     if not rows:
         raise fail("live()", "have a recorded row of under 20 s to repeat", "none", "Call experiment(...) first.")
     return random.Random(f"{_commit()} {sorted(OPEN)}").choice(rows)
+
+
+def _comparable(record: Record, at: int) -> bool:
+    """Made on this kind of processor; or of a setting whose seeds are enough for a standard deviation."""
+    row = record.rows[at]
+    return provenance.same_kind(record.made[row["by"]]) or len(_same_setting(record, row)) >= FEWEST
 
 
 def owed(record: Record) -> str:
