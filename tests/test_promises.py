@@ -1,6 +1,8 @@
 """What a lesson's sentences say of recorded and of freshly trained numbers, so that a sentence cannot outlive its number."""
 
+import ast
 import json
+import re
 
 import matplotlib as mpl
 import pytest
@@ -148,8 +150,10 @@ def test_transfer_sets_are_as_the_lesson_tells_them():
         for images in ("mixed", "generated", "noise")
         for augment in ("flip-shift", None)
     }
-    same = "no difference that we can measure"
-    assert verdicts.pop(("mixed", "flip-shift")) == same and set(verdicts.values()) == {"less"}
+    assert verdicts.pop(("mixed", "flip-shift")) == "depends on the rates" and set(verdicts.values()) == {"less"}
+    mixed = [{"images": images, "augment": "flip-shift"} for images in ("mixed", "real")]
+    found = kd.records.contrast(read("transfer"), "test", *mixed)
+    assert found.own.high < 0 and not found.common.resolved, "a little with their own rates, nothing with common ones"
     transfer = read("transfer")
     worth = {images: transfer.mean("test", images=images, augment="flip-shift", rates="own")
              - transfer.mean("test", images=images, augment=None, rates="own")
@@ -203,3 +207,22 @@ def test_with_all_labels_the_four_steps_lose_in_both_directions():
             case = {"direction": direction, "labels": labels}
             found = pipeline.paired("distilled", case, case, minus="labels only")
             assert (found.high < 0) is loses and found.low < 0
+
+
+def test_four_steps_trains_with_the_rates_that_validation_chose():
+    code = "\n".join("".join(c["source"]) for c in json.loads(file("four_steps").read_text())["cells"])
+    few, names = read("pipeline_few"), ("lr", "weight_decay")
+    found = {
+        m: [few.where(method=m, rates="own")[0][name] for name in names] for m in ("the four steps", "labels only")
+    }
+    lr, decay = found["the four steps"]
+    baseline_lr, baseline_decay = found["labels only"]
+    said = re.search(r"rates = (\{.*?\})", code)[1]
+    assert ast.literal_eval(said) == {
+        "lr": lr, "weight_decay": decay, "baseline_lr": baseline_lr, "baseline_weight_decay": baseline_decay
+    }  # fmt: skip
+    means = {}
+    for row in (row for round_ in ("grid", "finals") for row in read(f"sources_{round_}").where(width=8, labels="500")):
+        means.setdefault((row["lr"], row["weight_decay"]), []).append(row["val"])
+    best = max((point for point in means if len(means[point]) == 3), key=lambda point: sum(means[point]))
+    assert f"lr={best[0]:.0e}".replace("e-0", "e-") + f", weight_decay={best[1]}" in code, "the source's"

@@ -904,6 +904,20 @@ def test_rows_of_one_seed_go_to_one_process(place, monkeypatch):
     assert all(len({row["process"] for row in rows if row["seed"] == seed}) == 1 for seed in (0, 1, 2))
 
 
+def faulty(seed, arm, factor):
+    if (seed, arm) == (2, "y"):
+        raise ValueError("this row cannot be run")
+    return measured(seed, arm, factor)
+
+
+def test_what_several_processes_finished_is_kept_when_one_fails(place, monkeypatch):
+    monkeypatch.setenv("KDCOURSE_WORKERS", "2")
+    with pytest.raises(ValueError, match="this row cannot be run"):
+        ask("rebuild", faulty)
+    kept = (place / "results/score.partial").read_text().splitlines()[1:]
+    assert len(kept) >= 2, "rows are written as they are finished, not at the end"
+
+
 def test_a_wrong_number_of_processes_is_named(place, monkeypatch):
     monkeypatch.setenv("KDCOURSE_WORKERS", "0")
     with pytest.raises(ValueError, match="KDCOURSE_WORKERS must be a whole number above 0; got 0"):
@@ -917,13 +931,3 @@ def test_a_row_that_an_accelerator_trained_says_so_and_is_of_another_kind(monkey
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda: "a card")
     there = provenance.machine.__wrapped__()
     assert there == {**here, "accelerator": "a card"} and not provenance.same_kind(there)
-
-
-def test_elsewhere_rows_with_too_few_seeds_are_not_drawn(place, monkeypatch):
-    ask("rebuild", seeds=[0, 1])
-    one = experiments.OPEN["score"]
-    assert all(experiments._comparable(one.record, at) for at in range(4)), "to the bit, on the same kind"
-    monkeypatch.setattr(provenance, "same_kind", lambda made: False)
-    assert not any(experiments._comparable(one.record, at) for at in range(4))
-    assert ask("rebuild").rows and all(experiments._comparable(experiments.OPEN["score"].record, at) for at in range(6))
-    assert experiments._drawn()[0] == "score"

@@ -24,7 +24,6 @@ __all__ = ["Plan", "audit", "experiment", "live", "mode", "plans", "stale", "wat
 
 MODES = ("read", "rebuild", "check", "plan")  # check: write nothing; plan: say what is stale
 QUICK = 20.0  # seconds: rows that took longer are not run live
-FEWEST = 3  # seeds of a setting, below which a row of another kind of processor is not run live
 
 
 @dataclass(frozen=True)
@@ -264,26 +263,39 @@ def workers() -> int:
     return asked
 
 
-_WORK: list[tuple[Function, Mapping[str, Any]]] = []  # what forked processes share: functions cannot be sent
-
-
 def _each(function: Function, todo: Sequence[Mapping[str, Any]]) -> Iterator[tuple[dict[str, Any], dict[str, str]]]:
-    """Run these settings; each row as it is finished.
+    """Run these settings; each row as soon as it is finished.
 
     Several processes are forked, so that each finds the notebook's functions and what they have cached so far; rows of
-    one seed go to one process, where a teacher that they share is trained once.
+    one seed go to one process where they can, so that a teacher that they share is trained once.
     """
-    if workers() == 1:
+    if workers() == 1 or not todo:
         yield from (_run(function, setting) for setting in todo)
         return
-    _WORK[:] = [(function, setting) for setting in sorted(todo, key=lambda setting: setting["seed"])]
-    share = max(1, len(_WORK) // workers())
-    with multiprocessing.get_context("fork").Pool(workers()) as pool:
-        yield from pool.imap_unordered(_one, range(len(_WORK)), share)
+    by_seed, context = sorted(todo, key=lambda setting: setting["seed"]), multiprocessing.get_context("fork")
+    share, finished = -(-len(todo) // workers()), context.SimpleQueue()
+    shares = [by_seed[at : at + share] for at in range(0, len(by_seed), share)]
+    started = [context.Process(target=_hand_in, args=(function, own, finished), daemon=True) for own in shares]
+    try:
+        for process in started:
+            process.start()
+        for _ in todo:
+            found = finished.get()
+            if isinstance(found, BaseException):
+                raise found
+            yield found
+    finally:
+        for process in started:
+            process.terminate()
 
 
-def _one(at: int) -> tuple[dict[str, Any], dict[str, str]]:
-    return _run(*_WORK[at])
+def _hand_in(function: Function, settings: Sequence[Mapping[str, Any]], finished: Any) -> None:
+    """What a process does: its rows, or the error that ended them."""
+    try:
+        for setting in settings:
+            finished.put(_run(function, setting))
+    except Exception as error:
+        finished.put(error)
 
 
 def _line(item: Mapping[str, Any]) -> str:
@@ -354,17 +366,10 @@ def _drawn() -> tuple[str, int]:
         return name, int(at)
     places = [(n, i, row) for n, one in sorted(OPEN.items()) if not owed(one.record)
               for i, row in enumerate(one.record.rows)]  # fmt: skip
-    quick = [(n, i) for n, i, row in places if row["seconds"] < QUICK]
-    rows = [(n, i) for n, i in quick if _comparable(OPEN[n].record, i)] or quick
+    rows = [(n, i) for n, i, row in places if row["seconds"] < QUICK]
     if not rows:
         raise fail("live()", "have a recorded row of under 20 s to repeat", "none", "Call experiment(...) first.")
     return random.Random(f"{_commit()} {sorted(OPEN)}").choice(rows)
-
-
-def _comparable(record: Record, at: int) -> bool:
-    """Made on this kind of processor; or of a setting whose seeds are enough for a standard deviation."""
-    row = record.rows[at]
-    return provenance.same_kind(record.made[row["by"]]) or len(_same_setting(record, row)) >= FEWEST
 
 
 def owed(record: Record) -> str:
