@@ -9,7 +9,9 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -426,12 +428,13 @@ def run(
             check_target(folder / f"{regime}-labels-{role}")
     outcomes: dict[str, Outcome] = {}
     try:
-        for regime, count in (("all labels", None), (f"{labels} labels", labels)):
-            say(f"\n── {regime}, {direction}")
-            outcome = _regime(regime, splits, direction, count, seed, progress, say)
-            _save(outcome, outcomes, folder, splits)
-            outcomes[regime] = outcome
-        _reload(outcomes, folder, progress, say)
+        with _spoken(say):
+            for regime, count in (("all labels", None), (f"{labels} labels", labels)):
+                say(f"\n── {regime}, {direction}")
+                outcome = _regime(regime, splits, direction, count, seed, progress, say)
+                _save(outcome, outcomes, folder, splits)
+                outcomes[regime] = outcome
+            _reload(outcomes, folder, progress, say)
     except KeyboardInterrupt as stop:
         raise _interrupted(outcomes, folder, stop) from stop
     for text in closing(outcomes):
@@ -520,24 +523,42 @@ def _interrupted(outcomes: dict[str, Outcome], folder: Path, stop: KeyboardInter
 
 
 def closing(outcomes: dict[str, Outcome]) -> list[str]:
-    """The closing tables, as text."""
+    """What came out, in sentences, then the tables behind them, as text of at most 100 columns."""
     rows: list[list[Any]] = []
     facts: list[list[Any]] = []
     for regime, outcome in outcomes.items():
         for name, report in outcome.reports.items():
             against = None if name == "source" else report.agreement
-            rows.append([regime, name, f"{report.parameters:,}", report.accuracy, report.auc, report.calibration_error,
-                         against, report.latency_ms])  # fmt: skip
-        facts.append([regime, "distilled − labels only", str(outcome.versus_baseline)])
+            rows.append([regime, name, report.accuracy, report.auc, report.calibration_error, against,
+                         f"{report.parameters:,}", report.latency_ms])  # fmt: skip
         facts += [[regime, f"loss term {name}", f"weight {w:g}, share {s:.1%}"] for name, w, s in outcome.shares]
         facts += [[regime, name, _yes(v) if isinstance(v, bool) else v] for name, v in outcome.notes.items()]
     recovered = performance_gap_recovered(outcomes)
     facts.append([list(outcomes)[1], "performance gap recovered", recovered])
-    columns = ["regime", "model", "parameters", "accuracy", "AUC", "calibration error", "agreement with source", "ms"]
+    columns = ["regime", "model", "accuracy", "AUC", "calibration", "agrees", "parameters", "ms"]
+    caption = "On the test images. Calibration: its error; agrees: with the source; ms: for one image"
     return [
-        str(Table(columns, rows, title="On the test images; one seed, no arm tuned")),
+        "\n".join(["Right answers on the test images (one seed, nothing tuned)", *map(_finding, outcomes.values())]),
+        str(Table(columns, rows, title=caption)),
         str(Table(["regime", "what", "value"], facts)),
     ]
+
+
+def _finding(outcome: Outcome) -> str:
+    """One regime's result as a sentence."""
+    ours, theirs = (outcome.reports[name].accuracy or 0.0 for name in ("distilled target", "target, labels only"))
+    versus = outcome.versus_baseline
+    side = "better" if versus.difference > 0 else "worse"
+    verdict = f"{side} by {abs(versus.scale * versus.difference):.1f} points" if versus.resolved else versus.reading
+    return f"  {outcome.regime}: distilled {ours:.1%}, labels alone {theirs:.1%}: {verdict} ({versus.text()})"
+
+
+@contextmanager
+def _spoken(say: Callable[[str], None]) -> Iterator[None]:
+    """While it lasts, a warning is a sentence among the others, without file and line."""
+    with warnings.catch_warnings():
+        warnings.showwarning = lambda message, *rest, **more: say(f"Note: {message}.")
+        yield
 
 
 def performance_gap_recovered(outcomes: dict[str, Outcome]) -> float | None:

@@ -559,7 +559,7 @@ def carried_over():
 def test_an_old_file_is_carried_over_when_it_is_read(old, use):
     before = old.read_text()
     use()
-    assert json.loads(old.read_text()) == {"version": 4, "tasks": carried_over()}
+    assert json.loads(old.read_text()) == {"version": 5, "tasks": carried_over()}
     assert (old.parent / "progress.v1.json").read_text() == before
     assert progress().points() == (3, sum(task.points for task in tasks()))
 
@@ -568,7 +568,7 @@ def test_an_old_file_is_carried_over_when_it_is_written(old):
     before = old.read_text()
     assert check("dark_knowledge.2", lambda change: "up").note == ""
     saved = json.loads(old.read_text())
-    assert saved["version"] == 4 and set(saved["tasks"]) == set(NEW.values())
+    assert saved["version"] == 5 and set(saved["tasks"]) == set(NEW.values())
     entry = saved["tasks"].pop("dark_knowledge.2")
     assert entry["tries"] == 8 and entry["passed"] and entry["hints"] == 2 and entry["solution"]
     assert saved["tasks"] == {name: entry for name, entry in carried_over().items() if name != "dark_knowledge.2"}
@@ -635,11 +635,11 @@ def test_tasks_that_move_later_are_carried_over_too(old, monkeypatch):
     moved = {"dark_knowledge.1": "dark_knowledge.2", "dark_knowledge.2": "dark_knowledge.1", "four_steps.5": "owners.1"}
     progress()
     monkeypatch.setattr(renamed, "RENAMED", [*renamed.RENAMED, moved])
-    monkeypatch.setattr(progress_file, "VERSION", 5)
+    monkeypatch.setattr(progress_file, "VERSION", 6)
     progress()
     saved, before = json.loads(old.read_text()), carried_over()
-    assert saved == {"version": 5, "tasks": {moved.get(name, name): entry for name, entry in before.items()}}
-    assert (old.parent / "progress.v4.json").is_file()
+    assert saved == {"version": 6, "tasks": {moved.get(name, name): entry for name, entry in before.items()}}
+    assert (old.parent / "progress.v5.json").is_file()
 
 
 def test_a_later_versions_file_stays_one(kept):

@@ -9,6 +9,7 @@ import pytest
 import torch
 from matplotlib.colors import to_hex
 from matplotlib.image import AxesImage
+from matplotlib.lines import Line2D
 from matplotlib.patches import FancyArrowPatch, Rectangle
 from matplotlib.path import Path
 from matplotlib.text import Text
@@ -16,7 +17,18 @@ from safetensors.numpy import load_file
 
 import kdcourse as kd
 from kdcourse import _course
-from kdcourse.diagrams import _distillation, _drawing, _leak, _missing_class, _nested_subspaces, _shift, _simplex
+from kdcourse.diagrams import (
+    _channel,
+    _distillation,
+    _drawing,
+    _gate,
+    _leak,
+    _missing_class,
+    _nested_subspaces,
+    _shift,
+    _simplex,
+    _taps,
+)
 from kdcourse.plots import Shown
 
 from .conftest import ROOT
@@ -53,9 +65,10 @@ def outline(arrow):
 
 
 def ends(arrow):
-    """Where a straight arrow begins, and the tip of its head."""
-    points = outline(arrow)
-    return points[0], points[np.linalg.norm(points - points[0], axis=1).argmax()]
+    """Where an arrow begins, and the tip of its head: the middle one of the head's three points."""
+    path = arrow.get_path()
+    head = path.vertices[np.flatnonzero(path.codes == Path.MOVETO)[-1] :]
+    return path.vertices[0], head[1]
 
 
 def words(shown):
@@ -82,7 +95,7 @@ def test_there_are_these():
         "simplex",
         "nested_subspaces",
     }
-    assert set(DIAGRAMS) == first | {"bugs", "course", "four_steps"}
+    assert set(DIAGRAMS) == first | {"bugs", "channel", "course", "four_steps", "gate", "taps"}
 
 
 def test_the_map_shows_every_lesson_and_fills_the_way_for_three_hours(drawn):
@@ -266,6 +279,38 @@ def test_four_steps_leads_every_set_where_it_is_used(drawn):
     for start, tip in (((1.85, 0.97), (2.55, 1.4)), ((1.07, 0.66), (5.7, 1.22)), ((4.45, 0.66), (6.95, 1.09))):
         there = [np.allclose(a, start, atol=0.08) and np.allclose(b, tip, atol=0.08) for a, b in found]
         assert sum(there) == 1, "source to demonstration set, source's answers to loss, test set to judging"
+
+
+def test_no_gradient_of_the_taps_reaches_the_last_layer(drawn):
+    arrows = [a for a in drawn["taps"].figure.findobj(FancyArrowPatch) if a.get_gid() == "gradient"]
+    tips = [ends(arrow)[1] for arrow in arrows]
+    middles = [(left + right) / 2 for left, right in _taps.LAYERS]
+    assert len(tips) == 2 and all(np.isclose(tip[0], x, atol=0.08) for tip, x in zip(tips, middles, strict=False))
+    shown = [t.get_text() for t in drawn["taps"].figure.findobj(Text)]
+    terms = [text for text in shown if text.startswith("term")]
+    assert "no gradient arrives" in shown and terms == ["term 1", "term 2", "term 3"]
+
+
+def test_the_gates_curve_is_the_loss_and_its_dashed_line_the_tangent(drawn):
+    lines = {line.get_linestyle(): line for line in drawn["gate"].figure.findobj(Line2D) if line.get_linewidth() > 1.5}
+    scale = _gate.MOST / (_gate.HIGH - _gate.FOOT)
+    curve, tangent = (scale * (np.array(lines[style].get_ydata()) - _gate.FOOT) for style in ("-", "--"))
+    gates = 1 - (np.array(lines["-"].get_xdata()) - _gate.LEFT) / (_gate.RIGHT - _gate.LEFT)
+    np.testing.assert_allclose(curve, [_gate.loss(g) for g in gates], atol=1e-9)
+    slope = (_gate.loss(1 + 1e-6) - _gate.loss(1 - 1e-6)) / 2e-6
+    np.testing.assert_allclose(tangent, [_gate.loss(1), _gate.loss(1) - slope], atol=1e-6)
+
+
+def test_a_channel_leaves_a_row_four_numbers_and_a_column(drawn):
+    squares = [p.get_gid().split(":") for p in drawn["channel"].figure.findobj(Rectangle) if p.get_gid()]
+    gone = {
+        name: {(int(i), int(j)) for n, i, j, what in squares if n == name and what == "gone"}
+        for name in ("convolution", "batch norm", "next convolution")
+    }
+    at = _channel.GONE
+    assert gone["convolution"] == {(at, j) for j in range(_channel.BEFORE)}
+    assert gone["batch norm"] == {(at, j) for j in range(4)}
+    assert gone["next convolution"] == {(i, at) for i in range(_channel.AFTER)}
 
 
 def test_shift_shows_what_the_other_camera_sees_and_counts_the_answers(drawn):

@@ -5,9 +5,11 @@ import json
 import numpy as np
 import pytest
 import torch
+from scipy.stats import spearmanr
 
 import kdcourse as kd
 from kdcourse import figures
+from kdcourse.figures import layers
 from kdcourse.plots import FINDING
 from kdcourse.records.store import Record, pack
 
@@ -283,3 +285,123 @@ def test_regimes_are_four_differences_from_labels_alone():
     assert shown.title == f"With all labels {lost} and {lost}"
     labels = [label.get_text() for label in shown.figure.axes[0].get_yticklabels()]
     assert labels[0] == "small to large, 500 labels"
+
+
+# ---------------------------------------------------------------- layers, channels, pruning
+
+
+def test_the_staircase_writes_every_length_and_where_none_arrives():
+    tables = {"literal": [[None, None], [0.5, None]], "deep": [[0.25, None], [1.0, 2.0]]}
+    shown = figures.reach(tables, ["block1", "head"], title="Each term teaches only what comes before its tap")
+    written = [[t.get_text() for t in axis.texts] for axis in shown.figure.axes]
+    assert written == [["none", "none", "0.50", "none"], ["0.25", "none", "1.00", "2.00"]]
+    assert "literal: term 1 reaches none; term 2 reaches block1. deep: term 1 reaches block1; term 2" in shown.alt
+
+
+def test_gains_of_the_layerwise_loss_are_against_soft_targets_alone():
+    shares = {"soft targets": 0.7, "the article's alone": 0.2, "soft targets + 0.1 · the article's": 0.6,
+              "soft targets + 1 · the article's": 0.4}  # fmt: skip
+    made = record("layerwise", *(({"method": m, "rates": "own"}, share) for m, share in shares.items()))
+    shown = figures.layerwise_gains(made, title="From {least:.1f} to {most:.1f} points")
+    worst = made.paired("test", {"method": "soft targets + 1 · the article's"}, {"method": "soft targets"})
+    assert figures.layerwise_gains(made, title="With weight 1 {heaviest}").title == f"With weight 1 {worst}"
+    found = [100 * made.paired("test", {"method": m}, {"method": "soft targets"}).difference for m in list(shares)[2:]]
+    assert shown.title == f"From {min(found):.1f} to {max(found):.1f} points"
+    labels = [label.get_text() for label in shown.figure.axes[0].get_yticklabels()]
+    assert labels == ["+ 0.1 · the article's", "+ 1 · the article's"]
+
+
+def test_readings_inside_a_layer_are_correlations_over_the_seeds():
+    draw, rows = np.random.default_rng(0), []
+    for seed in range(20):
+        distance, noise = draw.random(3), draw.random(3)
+        rows.append({"width": 8, "seed": seed, "distance": distance.tolist(), "dependence": (2 * distance).tolist(),
+                     "size": noise.tolist(), "instability": (-noise).tolist()})  # fmt: skip
+    shown = figures.layer_readings(Record("layer_terms", rows), 8, title="One part measures it and the other does not")
+    left, right = shown.figure.axes
+    dots = [[float(line.get_xdata()[0]) for line in axis.lines if line.get_marker() == "o"] for axis in (left, right)]
+    assert dots == [pytest.approx([1.0] * 3), pytest.approx([-1.0] * 4)], "term 1 reads the image and is left out"
+    assert [label.get_text() for label in left.get_yticklabels()] == ["layer 1", "layer 2", "head", "mean of all"]
+
+
+def test_the_mean_correlation_is_the_mean_of_spearmans_and_its_interval_covers():
+    draw, covered, rho, true = np.random.default_rng(2), 0, 0.5, 6 / np.pi * np.arcsin(0.25)
+    for _ in range(1000):
+        pairs = draw.multivariate_normal([0, 0], [[1, rho], [rho, 1]], (7, 20))
+        a, b = pairs[..., 0], pairs[..., 1]
+        middle, low, high = layers.mean_correlation(a, b)
+        covered += low <= true <= high
+    assert middle == pytest.approx(np.mean([spearmanr(x, y).statistic for x, y in zip(a, b, strict=True)]))
+    assert covered / 1000 > 0.9
+
+
+def test_the_interval_of_a_rank_correlation_covers_it_as_often_as_it_says():
+    from kdcourse.figures.layers import rank_correlation
+
+    draw, covered, rho = np.random.default_rng(1), 0, 0.6
+    true = 6 / np.pi * np.arcsin(rho / 2)  # Spearman's of two normals
+    for _ in range(2000):
+        a, b = draw.multivariate_normal([0, 0], [[1, rho], [rho, 1]], 20).T
+        _, low, high = rank_correlation(a, b)
+        covered += low <= true <= high
+    assert 0.93 < covered / 2000 < 0.97
+
+
+def test_agreements_show_both_correlations_and_leave_out_what_is_not_known():
+    rows = []
+    for i, ranking in enumerate(layers.RANKINGS):
+        for seed in SEEDS:
+            inside = None if ranking == "block alone" else 0.1 * i
+            rows.append({"ranking": ranking, "seed": seed, "all": 0.5 + 0.05 * i, "inside": inside})
+    shown = figures.agreements(Record("channel_ranks", rows), title="{price:.2f} and {block:.2f}")
+    assert shown.title == "0.55 and 0.70"
+    means = [line for line in shown.figure.axes[0].lines if len(line.get_xdata()) == 1 and line.get_markersize() == 8]
+    assert len(means) == 2 * len(layers.RANKINGS) - 1
+
+
+def pruned():
+    rows, shares = [], dict.fromkeys(layers.CHOSEN_BY, 0.5) | {"oracle": 0.4, "weights": 0.3}
+    for method in [*layers.CHOSEN_BY, "Taylor, per FLOP", "oracle, per FLOP", "weights, per FLOP"]:
+        for epochs in (1, 4):
+            for seed in SEEDS:
+                before, after = answers(0.2, seed), answers(shares.get(method, 0.6) + 0.05 * epochs, seed)
+                rows.append({
+                    "method": method, "budget": 0.25, "epochs": epochs, "rates": "own", "seed": seed,
+                    "before": float(before.float().mean()), "before, each": pack(before),
+                    "after": float(after.float().mean()), "after, each": pack(after), "widths": [4, 8 + seed, 16],
+                })  # fmt: skip
+    return Record("pruning", rows)
+
+
+def test_recovery_begins_before_the_first_step_and_ends_after_the_longest():
+    made = pruned()
+    shown = figures.recovery(made, 0.25, title="Everything recovers, the oracle less than chance: {oracle}")
+    curves = {line.get_label(): line.get_ydata() for line in shown.figure.axes[0].lines}
+    assert set(curves) == set(layers.CHOSEN_BY.values())
+    expected = [100 * made.mean("before", method="oracle", epochs=1), *(100 * made.mean("after", method="oracle", epochs=e) for e in (1, 4))]  # fmt: skip
+    assert list(curves["oracle"]) == pytest.approx(expected)
+    dotted = figures.recovery(
+        made, 0.25, title="Everything recovers", whole=(uncut := record("before_the_cut", ({}, 0.9)))
+    )
+    assert "before the cut" in [t.get_text() for t in dotted.figure.axes[0].get_legend().get_texts()]
+    assert f"; before the cut {100 * uncut.mean('test'):.1f}." in dotted.alt
+    labels = [label.get_text() for label in shown.figure.axes[0].get_xticklabels()]
+    assert labels == ["0", "63", "252"]
+    assert (
+        str(made.paired("after", {"method": "oracle", "epochs": 4}, {"method": "random", "epochs": 4})) in shown.title
+    )
+
+
+def test_widths_are_what_is_left_of_each_block():
+    shown = figures.widths_left(pruned(), 0.25, title="Where each ranking took its channels")
+    bars = [patch.get_width() for axis in shown.figure.axes for patch in axis.patches]
+    assert set(np.round(bars, 6)) == {4.0, 10.0, 16.0}
+
+
+def test_prices_per_flop_are_compared_with_plain_ones_and_with_chance():
+    made = pruned()
+    shown = figures.priced(made, 0.25, title="The weights' ranking wins {weights}")
+    longest = {"epochs": 4, "budget": 0.25}
+    gain = made.paired("after", {"method": "weights, per FLOP", **longest}, {"method": "weights", **longest})
+    assert shown.title == f"The weights' ranking wins {gain}"
+    assert len(shown.figure.axes[0].get_yticklabels()) == 9

@@ -1,6 +1,7 @@
 """What every lesson promises: it shows the package's own code, rules on its claims, links its terms, keeps its time."""
 
 import ast
+import copy
 import importlib
 import importlib.util
 import inspect
@@ -13,6 +14,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from torch import nn
 from torch.nn import functional as F
 
 import kdcourse as kd
@@ -112,6 +114,33 @@ def test_the_loop_by_hand_leaves_the_helpers_weights(small, teacher):
     student = kd.build("cnn", width=4, seed=3)
     kd.distill(teacher, student, (images, None), loss=loss, schedule="constant", cache_mb=0, progress=False, **options)
     assert same(list(mine.state_dict().values()), list(student.state_dict().values()))
+
+
+def test_prices_by_hand_are_the_packages(small):
+    ((_, _, source),) = tagged("same:importance")
+    namespace = {"torch": torch, "kd": kd, "F": F}
+    exec(source.partition("\nnorms = ")[0], namespace)
+    model, (x, y) = kd.build("cnn", width=4, seed=3).eval(), (small.train.images[:96], small.train.labels[:96])
+    batches = list(zip(x.split(32), y.split(32), strict=True))
+    norms = [model.get_submodule(f"block{k}.1") for k in (1, 2, 3)]
+    found = namespace["prices"](model, norms, batches)
+    for mine, theirs in zip(found, kd.taylor.importance(model, batches).values(), strict=True):
+        assert torch.allclose(mine, theirs, rtol=1e-4)
+
+
+def test_a_network_without_channels_answers_as_one_with_their_gates_shut(small):
+    ((_, _, source),) = tagged("same:gated")
+    namespace = {"torch": torch, "nn": nn, "copy": copy}
+    exec(source, namespace)
+    model, images = kd.build("cnn", width=4, seed=3).eval(), small.train.images[:32]
+    places = kd.taylor.gates(model, images)
+    masks = [torch.rand(len(model.get_submodule(layer).weight), generator=torch.Generator().manual_seed(i)) > 0.4
+             for i, layer in enumerate(places)]  # fmt: skip
+    less = namespace["smaller"](model, masks)
+    with torch.no_grad(), kd.taylor.gated(model, places, {k: m.float() for k, m in zip(places, masks, strict=True)}):
+        shut = model(images)
+        whole = kd.evaluation.flops(model, images[:1])
+    assert torch.allclose(less(images), shut, atol=1e-5) and kd.evaluation.flops(less, images[:1]) < 0.7 * whole
 
 
 # ---------------------------------------------------------------- rulings
@@ -284,7 +313,7 @@ def test_experiments_are_named_by_the_slug_of_an_evidence_or_of_a_record():
     every = {slug: recorded_by(path) for slug, path in EVIDENCE.items()}
     assert wanted([]) == every
     assert wanted(["bugs_tuning", "leak"]) == {"bugs": ["bugs_tuning"], "leaks": ["leak"]}
-    assert wanted(["taylor_fo", "leak"]) == {"leaks": ["leak"], "taylor_fo": every["taylor_fo"]}
+    assert wanted(["pruning_grid", "leaks"]) == {"leaks": every["leaks"], "pruning": ["pruning_grid"]}
     assert every["cost"] == ["cost_grid", "cost_finals", "cost"], "tuning makes two records"
     with pytest.raises(SystemExit, match="01_cost is neither an evidence nor a record; there are: .*cost, cost_finals"):
         wanted(["01_cost"])

@@ -1,6 +1,7 @@
 """The four steps, in small: every promise of the pipeline, and one whole run of the command at a tiny budget."""
 
 import json
+import warnings
 from pathlib import Path
 
 import pytest
@@ -243,6 +244,37 @@ def test_ctrl_c_while_reloading_keeps_the_mark_and_a_whole_run_has_none(made, mo
     assert list(report) == ["all labels", "50 labels"]
     assert report["50 labels"]["notes"]["reloaded bit for bit"] is False
     assert [o.notes["new head, frozen blocks"] for o in outcomes.values()] == [0.5, 0.5]
+
+
+def test_the_closing_leads_with_the_finding_and_fits_100_columns(made):
+    outcomes = {name: made(name) for name in ("all labels", "500 labels")}
+    for outcome, (low, high) in zip(outcomes.values(), ((0.01, 0.03), (-0.01, 0.03)), strict=True):
+        outcome.versus_baseline = kd.evaluation.Difference(
+            (low + high) / 2, low, high, [(low + high) / 2], kind="images"
+        )
+        outcome.notes |= {"new head, untrained blocks": 0.4123, "reloaded bit for bit": True}
+    finding, table, facts = pipeline.closing(outcomes)
+    lines = finding.splitlines()
+    right = [outcomes["all labels"].reports[n].accuracy for n in ("distilled target", "target, labels only")]
+    assert lines[1] == f"  all labels: distilled {right[0]:.1%}, labels alone {right[1]:.1%}: better by 2.0 points (+2.0 ± 1.0)"  # fmt: skip
+    assert lines[2].endswith("no difference that we can measure (+1.0 ± 2.0)")
+    assert max(len(line) for text in (finding, table, facts) for line in text.splitlines()) <= 100
+    assert "distilled target" in table and "performance gap recovered" in facts
+
+
+def test_a_warning_in_the_pipeline_is_a_sentence(made, monkeypatch, tmp_path):
+    def regime(name, *args):
+        warnings.warn("3 of 1000 images stayed below confidence 0.5 after 3 rounds", stacklevel=1)
+        return made(name)
+
+    monkeypatch.setattr(pipeline, "_regime", regime)
+    monkeypatch.setattr(pipeline, "in_new_process", lambda paths: ["0"] * len(paths))
+    monkeypatch.setattr(pipeline, "new_head", lambda *args: 0.5)
+    monkeypatch.setattr(pipeline, "_figure", lambda outcomes: Figure())
+    said, before = [], warnings.showwarning
+    pipeline.run(labels=50, root=tmp_path, name="t", progress=False, say=said.append)
+    assert "Note: 3 of 1000 images stayed below confidence 0.5 after 3 rounds." in said
+    assert warnings.showwarning is before
 
 
 class Figure:

@@ -359,13 +359,15 @@ def test_a_lesson_moves_by_one_number_in_course_toml(tree):
     assert {"lesson 16", "16", "16 Softmax and cross-entropy", "Softmax and cross-entropy →"} <= set(links)
     assert not [link for link in links if re.search(r"\b06\b", link)]
     first = prose(tree / "notebooks/16_cross_entropy.ipynb")
-    assert first.startswith("[← Taylor FO](09_taylor_fo.ipynb) ·") and "\n# 16 · Softmax and cross-entropy\n" in first
+    assert first.startswith("[← Pruning](11_pruning.ipynb) ·") and "\n# 16 · Softmax and cross-entropy\n" in first
     assert "(18_four_steps.ipynb)" in first.splitlines()[0]
     found = in_tree(tree, "-c", "from kdcourse.checks import tasks; print(*dict.fromkeys(t.id[:-2] for t in tasks()))")
     assert found.stdout.split()[6:] == [
         "eight_bugs",
         "mean_squared_error",
         "taylor_fo",
+        "channel_importance",
+        "pruning",
         "cross_entropy",
         "four_steps",
     ], found.stderr
@@ -410,7 +412,7 @@ def test_a_lesson_is_split_by_an_entry_and_a_notebook_without_a_number(tree):
         assert (done := course(tree, *arguments)).returncode == 0, done.stderr
     assert not (tree / "notebooks/nine_bugs.ipynb").exists()
     text = prose(tree / "notebooks/17_nine_bugs.ipynb")
-    assert text.startswith("[← Taylor FO](09_taylor_fo.ipynb) · [map](00_start_here.ipynb#The-map) · ")
+    assert text.startswith("[← Pruning](11_pruning.ipynb) · [map](00_start_here.ipynb#The-map) · ")
     assert "[The four-step pipeline →](18_four_steps.ipynb)" in text.splitlines()[0]
     assert (
         "# 17 · Nine bugs\n" in text
@@ -422,7 +424,7 @@ def test_a_lesson_is_split_by_an_entry_and_a_notebook_without_a_number(tree):
         ("notebooks/00_start_here.ipynb", "17_nine_bugs.ipynb"),
     ):
         assert f"| [17 Nine bugs]({link}) | write the loss wrongly | 20 | [06](" in prose(tree / path)
-    assert "[Nine bugs →](17_nine_bugs.ipynb)" in prose(tree / "notebooks/09_taylor_fo.ipynb")
+    assert "[Nine bugs →](17_nine_bugs.ipynb)" in prose(tree / "notebooks/11_pruning.ipynb")
     assert "[← Nine bugs](17_nine_bugs.ipynb)" in prose(tree / "notebooks/18_four_steps.ipynb")
     assert broken(tree) == []
 
@@ -454,7 +456,7 @@ def test_links_to_a_lesson_are_mended_and_others_left_alone():
     [
         ("number = 8\n", "number = 3\n", "two lessons have the number 03"),
         ('slug = "taylor_fo"', 'slug = "four_steps"', "two lessons have the slug four_steps"),
-        ('slug = "taylor_fo"', 'slug = "taylor"', "09_taylor_fo.ipynb has no entry in course.toml"),
+        ('slug = "pruning"', 'slug = "prune"', "11_pruning.ipynb has no entry in course.toml"),
         ('prerequisites = ["dark_knowledge"]\n', 'prerequisites = ["gone"]\n', "there is no lesson gone"),
         ('[[lesson]]\nnumber = 1\n', ENTRY.replace("nine_bugs", "unwritten") + '[[lesson]]\nnumber = 1\n', "unwritten has no notebook, 17_unwritten.ipynb"),
     ],

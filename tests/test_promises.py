@@ -5,11 +5,13 @@ import json
 import re
 
 import matplotlib as mpl
+import numpy as np
 import pytest
 import torch
 
 import kdcourse as kd
 from kdcourse.figures import best_of
+from kdcourse.figures.layers import mean_correlation, rank_correlation
 from kdcourse.records import contrast, read
 
 from .conftest import file
@@ -226,3 +228,86 @@ def test_four_steps_trains_with_the_rates_that_validation_chose():
         means.setdefault((row["lr"], row["weight_decay"]), []).append(row["val"])
     best = max((point for point in means if len(means[point]) == 3), key=lambda point: sum(means[point]))
     assert f"lr={best[0]:.0e}".replace("e-0", "e-") + f", weight_decay={best[1]}" in code, "the source's"
+
+
+# ---------------------------------------------------------------- layers, channels, pruning
+
+
+def test_prices_of_channels_are_as_the_lesson_tells_them():
+    ranks = read("channel_ranks")
+
+    def lead(one, other, key):
+        return ranks.paired(key, {"ranking": one}, {"ranking": other})
+
+    assert lead("block alone", "Taylor 64 of other images", "all").low > 0
+    for key in ("all", "inside"):
+        assert lead("Taylor 64 of other images", "Taylor 512 of other images", key).low > 0, "square small batches"
+    assert lead("oracle of other images", "Taylor 64 of other images", "inside").low > 0
+    assert lead("Taylor 64", "Taylor 64 of other images", "inside").low > 0, "shared luck"
+    assert not lead("Taylor 64 of other images", "weights", "all").resolved, "the size of the weights does as well"
+    assert lead("Taylor 64 of other images", "weights", "inside").low > 0
+    assert lead("Taylor 64 of other images", "batch norm's scale", "inside").low > 0
+    assert max(ranks.values("all", ranking="batch norm's scale")) < 0 < min(ranks.values("inside", ranking="batch norm's scale"))  # fmt: skip
+    shares = [sum(a) / sum(b) for a, b in zip(*(read("tangents").values(k) for k in ("foretold", "true")), strict=True)]
+    assert min(shares) > 0.2 and max(shares) < 0.3, "about a quarter"
+    assert min(sum(v > 0 for v in row) for row in read("tangents").values("true")) == 106
+
+
+def test_pruning_is_as_the_lesson_tells_it():
+    pruning = read("pruning")
+
+    def after(one, other="random", budget=0.25, epochs=16):
+        pair = ({"method": m, "budget": budget, "epochs": epochs} for m in (one, other))
+        return kd.records.contrast(pruning, "after", *pair)
+
+    for method in ("Taylor", "oracle", "weights", "block alone", "oracle, per FLOP"):
+        assert after(method).verdict == "less", "behind chance"
+    for method in ("batch norm's scale", "Taylor, per FLOP", "weights, per FLOP"):
+        assert after(method).verdict == "no difference that we can measure"
+    for name in ("Taylor", "oracle", "weights"):
+        assert after(f"{name}, per FLOP", name).verdict == "more"
+    for budget in (0.25, 0.5):
+        rivals = {row["method"] for row in pruning.rows if row["budget"] == budget} - {"random"}
+        assert not any(after(m, budget=budget).verdict == "more" for m in rivals), "none beats chance"
+        assert after("Taylor, labels alone", "Taylor", budget).verdict == "no difference that we can measure"
+        assert after("Taylor, fresh weights", "Taylor", budget).verdict == "no difference that we can measure"
+    assert after("Taylor, fresh weights", "Taylor", epochs=1).verdict == "less"
+    there, rankings = {"budget": 0.25, "rates": "own"}, ("Taylor", "oracle", "weights", "batch norm's scale", "block alone", "random")  # fmt: skip
+    right = {k: [pruning.mean(key, method=m, epochs=e, **there) for m in rankings]
+             for k, (key, e) in {0: ("before", 1), 63: ("after", 1), 1008: ("after", 16)}.items()}  # fmt: skip
+    rounded = {k: (round(100 * min(v)), round(100 * max(v))) for k, v in right.items()}
+    assert rounded == {0: (14, 30), 63: (70, 86), 1008: (83, 87)}
+    left = {m: [w[2] for w in pruning.values("widths", method=m, epochs=16, **there)] for m in rankings}
+    assert set(left["oracle"] + left["weights"]) == {1} and round(sum(left["Taylor"]) / 5) == 2
+
+
+def test_the_layerwise_loss_helps_little_and_its_terms_measure_little():
+    alone = {"method": "soft targets"}
+    verdicts = {m: told("layerwise", {"method": m}, alone) for m in (
+        "soft targets + 0.01 · the article's", "soft targets + 0.1 · the article's",
+        "soft targets + 1 · the article's", "soft targets + 0.1 · deep supervision", "the article's alone")}  # fmt: skip
+    same = "no difference that we can measure"
+    assert list(verdicts.values()) == [same, same, "depends on the rates", "depends on the rates", "less"]
+    layerwise = read("layerwise")
+    for method in ("soft targets + 1 · the article's", "soft targets + 0.1 · deep supervision"):
+        found = kd.records.contrast(layerwise, "test", {"method": method}, alone)
+        assert found.own.low > 0 and not found.common.resolved, "only at its own rates"
+        rates = {m: {row["lr"] for row in layerwise.where(method=m, rates="own")} for m in (method, "soft targets")}
+        assert min(rates[method]) > max(rates["soft targets"]), "a higher rate"
+    terms = read("layer_terms")
+    for width in (32, 64, 128):
+        distance, dependence, size, instability = (
+            np.array(terms.values(key, width=width)).T for key in ("distance", "dependence", "size", "instability")
+        )
+        _, low, high = mean_correlation(distance[1:], dependence[1:])
+        assert low < 0 < high, "the terms say nothing about dependence"
+        middle, low, _ = mean_correlation(size, instability)
+        assert low > 0 and middle < 0.5, "weakly"
+    distance, dependence, size, instability = (
+        np.array(terms.values(key, width=64)).T for key in ("distance", "dependence", "size", "instability")
+    )
+    left, right = (
+        [rank_correlation(a, b) for a, b in zip(one, other, strict=True)]
+        for one, other in ((distance[1:], dependence[1:]), (size, instability))
+    )
+    assert all(low < 0 < high for _, low, high in left) and min(middle for middle, _, _ in right) > 0

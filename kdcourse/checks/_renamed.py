@@ -21,6 +21,7 @@ RENAMED: list[dict[str, str]] = [
         "cross_entropy.5": "cross_entropy.4",
     },
     {"splits_and_leaks.4": "shift.2", "splits_and_leaks.5": "shift.3"},
+    {"taylor_fo.3": "channel_importance.2", "taylor_fo.4": "channel_importance.3", "taylor_fo.5": "pruning.4"},
 ]
 VERSION = len(RENAMED) + 1  # of the progress file that is written
 

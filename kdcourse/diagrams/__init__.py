@@ -5,18 +5,21 @@ come out of Fashion-MNIST (``tools/build_diagrams.py``), and every number that i
 """
 
 from kdcourse.diagrams._bugs import bugs
+from kdcourse.diagrams._channel import channel
 from kdcourse.diagrams._course import course
 from kdcourse.diagrams._distillation import distillation
 from kdcourse.diagrams._four_steps import four_steps
+from kdcourse.diagrams._gate import gate
 from kdcourse.diagrams._inversion import inversion
 from kdcourse.diagrams._leak import leak
 from kdcourse.diagrams._missing_class import missing_class
 from kdcourse.diagrams._nested_subspaces import nested_subspaces
 from kdcourse.diagrams._shift import shift
 from kdcourse.diagrams._simplex import simplex
+from kdcourse.diagrams._taps import taps
 from kdcourse.diagrams._temperature import temperature
 
 __all__ = [
-    "bugs", "course", "distillation", "four_steps", "inversion", "leak", "missing_class", "nested_subspaces", "shift",
-    "simplex", "temperature",
+    "bugs", "channel", "course", "distillation", "four_steps", "gate", "inversion", "leak", "missing_class",
+    "nested_subspaces", "shift", "simplex", "taps", "temperature",
 ]  # fmt: skip

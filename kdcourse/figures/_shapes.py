@@ -121,13 +121,14 @@ def dumbbells(
 
 def rows_of_dots(
     groups: Mapping[str, Mapping[str, Sequence[float]]], *, xlabel: str, title: str,
-    fields: Mapping[str, Any] | None = None, alt: str = "", caption: str = "",
+    fields: Mapping[str, Any] | None = None, alt: str = "", caption: str = "", form: str = "{:.1f}",
 ) -> Shown:  # fmt: skip
     """One row a name, one colour a group: a small dot a seed, a large one at the mean with its number.
 
     Args:
-        groups: {group: {name: one value a seed}}, all with the same names, from above to below.
+        groups: {group: {name: one value a seed}}, all with the same names, from above to below; a row may be empty.
         xlabel: of the axis.
+        form: how the means are written, as for str.format.
         title, fields: the visible title, as in ``show``.
         alt: what there is to see.
         caption: below the picture.
@@ -135,11 +136,14 @@ def rows_of_dots(
     names = list(next(iter(groups.values())))
     figure, axis = styled(size=(8, 0.34 * len(names) * len(groups) + 1.2))
     for shift, (group, rows), colour in zip(_around(len(groups)), groups.items(), COLOURS, strict=False):
+        axis.plot([], [], "o", color=colour, markersize=8, label=group)
         for at, own in enumerate(rows.values()):
+            if not own:
+                continue
             mean, y = float(np.mean(own)), at + shift
             axis.plot(own, [y] * len(own), "o", color=colour, alpha=0.35, markeredgewidth=0, markersize=5)
-            axis.plot([mean], [y], "o", color=colour, markersize=8, label=group if at == 0 else None)
-            axis.annotate(f"{mean:.1f}", (1.01, y), xycoords=("axes fraction", "data"), va="center", fontsize=9,
+            axis.plot([mean], [y], "o", color=colour, markersize=8)
+            axis.annotate(form.format(mean), (1.01, y), xycoords=("axes fraction", "data"), va="center", fontsize=9,
                           color=colour)  # fmt: skip
     axis.set(xlabel=xlabel, yticks=range(len(names)), yticklabels=[textwrap.fill(name, 24) for name in names])
     axis.grid(axis="y", visible=False)

@@ -1,4 +1,4 @@
-"""Tasks of ``taylor_fo`` about hidden units: what each is worth, by one backward pass and by an oracle; prune and recover.
+"""Tasks about hidden units: what each is worth, by one backward pass and by an oracle; prune and recover.
 
 The network is handed over as tensors: logits = relu(inputs @ first.T) @ second.T.
 """
@@ -10,7 +10,7 @@ from torch.nn import functional as F
 from kdcourse.checks._judges import close
 from kdcourse.checks._task import Inputs, Mistake, Task
 
-# ---------------------------------------------------------------- taylor_fo.3
+# ---------------------------------------------------------------- channel_importance.2
 
 
 def importance(batches: list[tuple[Tensor, Tensor]], first: Tensor, second: Tensor) -> Tensor:
@@ -83,7 +83,7 @@ def _importance_inputs(seed: int) -> Inputs:
 
 
 IMPORTANCE = Task(
-    id="taylor_fo.3",
+    id="channel_importance.2",
     title="Importance by one backward pass",
     kind="implement",
     difficulty="core",
@@ -162,7 +162,7 @@ IMPORTANCE = Task(
     takeaway="All gates hang on one loss, so one backward pass prices every unit.",
 )
 
-# ---------------------------------------------------------------- taylor_fo.4
+# ---------------------------------------------------------------- channel_importance.3
 
 
 def oracle(inputs: Tensor, labels: Tensor, first: Tensor, second: Tensor) -> Tensor:
@@ -208,7 +208,7 @@ def _oracle_inputs(seed: int) -> Inputs:
 
 
 ORACLE = Task(
-    id="taylor_fo.4",
+    id="channel_importance.3",
     title="Debug an oracle",
     kind="debug",
     difficulty="core",
@@ -275,7 +275,7 @@ ORACLE = Task(
     takeaway="The oracle asks about one removal at a time, from the whole network each time.",
 )
 
-# ---------------------------------------------------------------- taylor_fo.5
+# ---------------------------------------------------------------- pruning.4
 
 
 def prune_and_recover(first: Tensor, second: Tensor, scores: Tensor, keep: int, inputs: Tensor, exam: Tensor) -> Tensor:
@@ -320,7 +320,7 @@ def _prune_inputs(seed: int) -> Inputs:
 
 
 PRUNE = Task(
-    id="taylor_fo.5",
+    id="pruning.4",
     title="Prune to a budget and recover",
     kind="implement",
     difficulty="stretch",
