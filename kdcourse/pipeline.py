@@ -9,9 +9,7 @@ import json
 import subprocess
 import sys
 import time
-import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -23,6 +21,7 @@ from torch.optim.lr_scheduler import CosineAnnealingLR
 import kdcourse.data as kd_data
 from kdcourse._answers import predict
 from kdcourse._arguments import fail, one_of, positive
+from kdcourse._closing import findings, spoken
 from kdcourse._feeds import TensorFeed, progress_bar
 from kdcourse._interrupts import Interrupted
 from kdcourse._profile import profile
@@ -39,6 +38,7 @@ from kdcourse.training import Run, distill, train
 __all__ = ["Choice", "Outcome", "Sets", "choose", "design", "distil", "fit", "run", "shares", "split"]
 
 DIRECTIONS = ("small-to-big", "big-to-small")
+COMPARED = ("distilled target", "target, labels only")
 SMALL, BIG = 8, 16  # widths of the two cnns: both regimes fit into 90 seconds on two slow cores
 LAYERS = ("block1", "block2", "block3", "head")
 SOURCE_EPOCHS, REFINE_EPOCHS, DISTIL_EPOCHS = 8, 2, 8
@@ -428,7 +428,7 @@ def run(
             check_target(folder / f"{regime}-labels-{role}")
     outcomes: dict[str, Outcome] = {}
     try:
-        with _spoken(say):
+        with spoken(say):
             for regime, count in (("all labels", None), (f"{labels} labels", labels)):
                 say(f"\n── {regime}, {direction}")
                 outcome = _regime(regime, splits, direction, count, seed, progress, say)
@@ -537,28 +537,12 @@ def closing(outcomes: dict[str, Outcome]) -> list[str]:
     facts.append([list(outcomes)[1], "performance gap recovered", recovered])
     columns = ["regime", "model", "accuracy", "AUC", "calibration", "agrees", "parameters", "ms"]
     caption = "On the test images. Calibration: its error; agrees: with the source; ms: for one image"
+    found = [(o.regime, [o.reports[n].accuracy or 0.0 for n in COMPARED], o.versus_baseline) for o in outcomes.values()]
     return [
-        "\n".join(["Right answers on the test images (one seed, nothing tuned)", *map(_finding, outcomes.values())]),
+        findings(found),
         str(Table(columns, rows, title=caption)),
         str(Table(["regime", "what", "value"], facts)),
     ]
-
-
-def _finding(outcome: Outcome) -> str:
-    """One regime's result as a sentence."""
-    ours, theirs = (outcome.reports[name].accuracy or 0.0 for name in ("distilled target", "target, labels only"))
-    versus = outcome.versus_baseline
-    side = "better" if versus.difference > 0 else "worse"
-    verdict = f"{side} by {abs(versus.scale * versus.difference):.1f} points" if versus.resolved else versus.reading
-    return f"  {outcome.regime}: distilled {ours:.1%}, labels alone {theirs:.1%}: {verdict} ({versus.text()})"
-
-
-@contextmanager
-def _spoken(say: Callable[[str], None]) -> Iterator[None]:
-    """While it lasts, a warning is a sentence among the others, without file and line."""
-    with warnings.catch_warnings():
-        warnings.showwarning = lambda message, *rest, **more: say(f"Note: {message}.")
-        yield
 
 
 def performance_gap_recovered(outcomes: dict[str, Outcome]) -> float | None:

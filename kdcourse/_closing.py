@@ -1,0 +1,29 @@
+"""What a run of the pipeline says: one sentence a regime, and warnings as sentences."""
+
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from kdcourse._intervals import Difference
+
+Finding = tuple[str, list[float], Difference]  # regime, accuracies of the distilled target and of labels alone
+
+
+def findings(found: list[Finding]) -> str:
+    """A sentence a regime: both accuracies, and whether their difference can be measured."""
+    return "\n".join(["Right answers on the test images (one seed, nothing tuned)", *(_one(*item) for item in found)])
+
+
+def _one(regime: str, accuracies: list[float], versus: Difference) -> str:
+    ours, theirs = accuracies
+    side = "better" if versus.difference > 0 else "worse"
+    verdict = f"{side} by {abs(versus.scale * versus.difference):.1f} points" if versus.resolved else versus.reading
+    return f"  {regime}: distilled {ours:.1%}, labels alone {theirs:.1%}: {verdict} ({versus.text()})"
+
+
+@contextmanager
+def spoken(say: Callable[[str], None]) -> Iterator[None]:
+    """While it lasts, a warning is a sentence among the others, without file and line."""
+    with warnings.catch_warnings():
+        warnings.showwarning = lambda message, *rest, **more: say(f"Note: {message}.")
+        yield
