@@ -404,4 +404,4 @@ def test_prices_per_flop_are_compared_with_plain_ones_and_with_chance():
     longest = {"epochs": 4, "budget": 0.25}
     gain = made.paired("after", {"method": "weights, per FLOP", **longest}, {"method": "weights", **longest})
     assert shown.title == f"The weights' ranking wins {gain}"
-    assert len(shown.figure.axes[0].get_yticklabels()) == 9
+    assert len(shown.figure.axes[0].get_yticklabels()) == 6

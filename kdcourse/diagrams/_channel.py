@@ -35,7 +35,7 @@ def channel() -> Shown:
     draw.text(axis, 6.35, TOP - AFTER * CELL - 0.12, "reads", ha="left")
     return draw.finish(
         figure,
-        "A channel leaves three tensors: a row, four numbers, and a column.",
+        "To remove a channel, cut a row, four numbers and a column.",
         f"Three grids. The convolution's has a row for each of {CHANNELS} channels that it gives and a column for each "
         f"of {BEFORE} that it reads; row {GONE + 1} goes. The batch norm's has four numbers a channel; row {GONE + 1} "
         f"goes. The next convolution's has a row for each of {AFTER} channels that it gives and a column for each of "

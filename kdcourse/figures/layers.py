@@ -235,6 +235,7 @@ def widths_left(record: Record, budget: float, *, title: str) -> plots.Shown:
         axis.bar_label(drawn, fmt="%.0f", fontsize=9, padding=2)
         axis.set(title=f"block {k + 1}", xlabel=f"channels left of {whole}", xlim=(0, 1.12 * whole))
         axis.grid(axis="y", visible=False)
+        axis.set_axisbelow(True)
     axes[0].invert_yaxis()
     said = "; ".join(f"{name}: " + ", ".join(f"{v:.0f}" for v in row) for name, row in left.items())
     alt = f"Channels left in blocks 1, 2 and 3: {said}."
@@ -242,7 +243,7 @@ def widths_left(record: Record, budget: float, *, title: str) -> plots.Shown:
 
 
 def priced(record: Record, budget: float, *, title: str) -> plots.Shown:
-    """What it changes to divide scores by the FLOPs that a channel saves, and how both stand against chance.
+    """What it changes to divide scores by the FLOPs that a channel saves, and where they stand against chance then.
 
     Args:
         record: ``pruning``.
@@ -254,6 +255,5 @@ def priced(record: Record, budget: float, *, title: str) -> plots.Shown:
     for name in ("Taylor", "oracle", "weights"):
         priced, called = f"{name}, per FLOP", CHOSEN_BY[name]
         fields[name.lower()] = rows[f"{called}, per FLOP − plain"] = _against(record, priced, name, budget, longest)
-        rows[f"{called}, plain − chance"] = _against(record, name, "random", budget, longest)
         rows[f"{called}, per FLOP − chance"] = _against(record, priced, "random", budget, longest)
     return plots.differences(rows, title=title, fields=fields, xlabel="points of test accuracy after recovery")
