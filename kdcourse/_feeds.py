@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset, IterableDataset
 
 from kdcourse._arguments import fail
+from kdcourse._bars import open_bar
 from kdcourse._targets import check_range, check_values, class_dim, fitted
 from kdcourse.data import NO_LABEL, Part, Splits, as_part, batch_sizes, batches, is_pair, take, tidy
 
@@ -55,11 +56,9 @@ def call(model: nn.Module, inputs: Any) -> Any:
 
 
 def progress_bar(show: bool, **options: Any) -> Any:
-    """Tqdm for notebook or terminal; silent where ``show`` is False or the environment sets TQDM_DISABLE."""
-    from tqdm.auto import tqdm
-
+    """A bar that says what is running; silent where ``show`` is False or the environment sets TQDM_DISABLE."""
     silent = not show or bool(os.environ.get("TQDM_DISABLE"))  # tqdm's notebook form does not read it
-    return tqdm(leave=False, unit="step", disable=silent, **options)
+    return open_bar(silent, **options)
 
 
 def rebuilt(value: Any, items: list[Any]) -> Any:

@@ -21,6 +21,7 @@ from torch.optim.lr_scheduler import CosineAnnealingLR
 import kdcourse.data as kd_data
 from kdcourse._answers import predict
 from kdcourse._arguments import fail, one_of, positive
+from kdcourse._bars import naming
 from kdcourse._closing import findings, spoken
 from kdcourse._feeds import TensorFeed, progress_bar
 from kdcourse._interrupts import Interrupted
@@ -459,13 +460,17 @@ def _regime(
 ) -> Outcome:  # fmt: skip
     """The four steps once."""
     say("Step 1  choose and initialise")
-    choice = choose(splits, direction=direction, labels=labels, seed=seed, progress=progress)
+    with naming("step 1", "the source", "a linear model beside it", "the source once more"):
+        choice = choose(splits, direction=direction, labels=labels, seed=seed, progress=progress)
     say(str(Table(["rule of thumb", "measured", "met"], [[c.rule, c.measured, _yes(c.met)] for c in choice.checks])))
-    sets = split(choice, splits, labels=labels, progress=progress)
+    with naming("step 2"):
+        sets = split(choice, splits, labels=labels, progress=progress)
     say(f"Step 2  split: {sets.describe()}")
     loss = design()
     say("Step 3  loss: " + " + ".join(f"{weight:g} {part.name}" for weight, part in loss.parts))
-    outcome = distil(choice, sets, loss, regime=regime, progress=progress)
+    trained = ("the source on its own images", "the target from the source", "the target on the labels")
+    with naming("step 4", *trained, "the baseline", "the baseline once more"):
+        outcome = distil(choice, sets, loss, regime=regime, progress=progress)
     say(f"Step 4  distilled in {outcome.notes['gradient steps']} gradient steps, the baseline likewise")
     return outcome
 
@@ -492,7 +497,7 @@ def _save(outcome: Outcome, before: dict[str, Outcome], folder: Path, splits: Sp
 def _reload(outcomes: dict[str, Outcome], folder: Path, progress: bool, say: Callable[[str], None]) -> None:
     """(d) Reload in a new process, predict; then a new head on the frozen blocks."""
     paths = [_place(folder, regime, "target") for regime in outcomes]
-    with progress_bar(progress, total=1, desc="predict in a new process") as bar:
+    with progress_bar(progress, total=1, desc="step 4, predict in a new process") as bar:
         again = in_new_process(paths)
         bar.update()
     bundled = kd_data.load().test

@@ -101,7 +101,8 @@ def uses(seed):
     ("name", "quiet"),
     [("ran:kdcourse:__getattr__", True), ("ran:kdcourse.plots:lines", True), ("ran:kdcourse.figures.cost:moves", True),
      ("ran:kdcourse.training:distill", False), ("constant:kdcourse._settings:OPTIMIZERS", False), ("notebook:plots", False),
-     ("asset:teacher", False)],
+     ("asset:teacher", False), ("ran:kdcourse._feeds:progress_bar", True), ("bound:kdcourse.training:progress_bar", False),
+     ("ran:kdcourse._feeds:move", False)],
 )  # fmt: skip
 def test_a_room_that_decides_no_number_makes_no_record_stale(name, quiet, rebuilt):
     assert package.is_quiet(name) == quiet

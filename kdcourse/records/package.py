@@ -28,8 +28,9 @@ PACKAGE = Path(__file__).parent.parent
 # Rooms that decide no number:
 QUIET = (
     "__init__", "checks", "records", "figures", "plots", "widgets", "diagrams", "_tables", "_arguments", "_interrupts",
-    "_measured",
+    "_measured", "_bars",
 )  # fmt: skip
+QUIET_FUNCTIONS = ("kdcourse._feeds:progress_bar",)  # they decide no number either
 PLAIN = (bool, int, float, str, bytes, type(None), torch.dtype, torch.device)
 LEFT_OUT = ("ctx", "kind", "type_comment", "type_params")  # fields of a syntax tree that say nothing, or not everywhere
 SOURCES = {path: path.read_text(encoding="utf-8") for path in PACKAGE.rglob("*.py")}
@@ -94,6 +95,8 @@ def _dumped(node: Any) -> str:
 
 def is_quiet(name: str) -> bool:
     """Whether a hash's name, "ran:kdcourse.plots:lines", is of a room whose changes make no record stale."""
+    if name.partition(":")[2] in QUIET_FUNCTIONS:
+        return True
     module = name.split(":")[1] if name.count(":") > 1 else ""
     first = [*module.split("."), "__init__"][1]
     return module.split(".")[0] == "kdcourse" and first in QUIET
