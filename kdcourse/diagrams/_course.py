@@ -1,6 +1,6 @@
 """The course as a map: its parts, its lessons, and the way for three hours."""
 
-import textwrap
+from matplotlib.text import Text
 
 from kdcourse._course import label, lessons, path
 from kdcourse.diagrams import _drawing as draw
@@ -8,6 +8,14 @@ from kdcourse.plots import Shown
 
 LEFT, PITCH = 0.25, 1.72  # inches: the first column, and from column to column
 TOP, ROW = 2.5, 0.345
+GAP, INSIDE = 0.08, 0.05  # between two columns, and from a box to its words
+
+
+def _fit(words: Text, width: float) -> None:
+    """Words that are wider than this many inches become smaller."""
+    taken = words.get_window_extent().width / words.get_figure(root=True).dpi  # type: ignore[union-attr]
+    if taken > width:
+        words.set_fontsize(float(words.get_fontsize()) * width / taken)
 
 
 def course() -> Shown:
@@ -21,11 +29,10 @@ def course() -> Shown:
         draw.heading(axis, left, part)
         for row, lesson in enumerate(own):
             on = lesson["slug"] in way
-            name = textwrap.shorten(f"{label(lesson)} {lesson['title']}", int(12.3 * pitch), placeholder="…")
-            width = pitch - 0.2
+            name, width = f"{label(lesson)} {lesson['title']}", pitch - GAP
             draw.box(axis, left, TOP - row * ROW, width, 0.27, "", colour=draw.TEACHER if on else draw.INK)
             middle = TOP - row * ROW + 0.135
-            draw.text(axis, left + 0.08, middle, name, ha="left", weight="bold" if on else "normal")
+            _fit(draw.text(axis, left + INSIDE, middle, name, ha="left", weight="bold" if on else "normal"), width - 2 * INSIDE)
         said.append(f"{part}: " + ", ".join(f"{label(lesson)} {lesson['title']}" for lesson in own))
     return draw.finish(
         figure,
