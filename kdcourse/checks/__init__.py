@@ -1,6 +1,7 @@
 """Graded exercises: ``check("dark_knowledge.1", my_function)`` says within seconds what is right, what is not, and why.
 
-``check.hint(id)`` and ``check.solution(id)`` help; ``progress()`` shows what is done; ``tasks()`` lists all tasks.
+``check.hint(id)`` and ``check.solution(id)`` help; ``check.input(id)`` gives the arguments that failed; ``progress()``
+shows what is done; ``tasks()`` lists all tasks.
 """
 
 from kdcourse.checks import _progress

@@ -1,8 +1,9 @@
 """Calls a learner's function: on copies, within a time limit, with its prints caught and its errors told as its own.
 
-The function runs in a thread of its own. When its time is up, an exception is raised inside it (CPython's
-``PyThreadState_SetAsyncExc``), which works on every system and in Colab, as soon as the function executes Python code
-again; one that hangs inside a single call of a library cannot be stopped, and the card then says so.
+The limit counts processor seconds of this process, in which torch computes with one thread meanwhile: a busy machine
+makes nobody fail. The function runs in a thread of its own. When its time is up, an exception is raised inside it
+(CPython's ``PyThreadState_SetAsyncExc``), which works on every system and in Colab, as soon as the function executes
+Python code again; one that hangs inside a single call of a library cannot be stopped, and the card then says so.
 """
 
 import builtins
@@ -30,6 +31,7 @@ __all__ = ["Calls", "Outcome", "call_all", "error_name"]
 
 KEPT = 2000  # characters of what the function prints
 SLICE = 0.1  # seconds
+PATIENCE = 12  # times the limit by the clock on the wall: one that only waits uses no processor
 WORKER = "kdcourse-check"
 
 
@@ -54,13 +56,21 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Calls:
-    """All calls of one check; ``alive``: the function could not be stopped; ``limited``: a time limit was in force."""
+    """All calls of one check.
+
+    Attributes:
+        seconds: the processor's.
+        alive: the function could not be stopped.
+        limited: a time limit was in force.
+        waited: it was stopped by the clock on the wall.
+    """
 
     outcomes: list[Outcome]
     printed: str
     seconds: float
     alive: bool = False
     limited: bool = True
+    waited: bool = False
 
 
 class _Stopped(BaseException):
@@ -83,6 +93,7 @@ def call_all(
     outcomes: list[Outcome] = []
 
     def job() -> None:
+        torch.set_num_threads(1)
         try:
             for args in inputs:
                 outcomes.append(_call(function, args, names, seed))
@@ -94,8 +105,8 @@ def call_all(
             done.set()
 
     done = threading.Event()
-    printed, kept, started = _Bounded(), torch.get_default_dtype(), time.perf_counter()
-    worker = threading.Thread(target=job, daemon=True, name=WORKER)
+    printed, kept, threads = _Bounded(), torch.get_default_dtype(), torch.get_num_threads()
+    worker, used = threading.Thread(target=job, daemon=True, name=WORKER), _Clock(limit)
     limited, alive = True, False
     with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed):
         try:
@@ -104,12 +115,12 @@ def call_all(
             limited = False
             job()
         else:
-            alive = _wait(worker, done, limit)
+            alive = _wait(worker, done, used)
     torch.set_default_dtype(kept)
-    stopped = [Outcome("stopped")] if limited and _unfinished(outcomes, len(inputs)) else []
-    return Calls(
-        [*outcomes, *stopped], _without_bars(printed.getvalue()), time.perf_counter() - started, alive, limited
-    )
+    torch.set_num_threads(threads)
+    unfinished = limited and _unfinished(outcomes, len(inputs))
+    stopped, text = [Outcome("stopped")] if unfinished else [], _without_bars(printed.getvalue())
+    return Calls([*outcomes, *stopped], text, used.seconds, alive, limited, bool(unfinished and used.seconds < limit))
 
 
 def _without_bars(text: str) -> str:
@@ -122,15 +133,31 @@ def _unfinished(outcomes: Sequence[Outcome], wanted: int) -> bool:
     return len(outcomes) < wanted and not (outcomes and outcomes[-1].state == "untouched")
 
 
-def _wait(worker: threading.Thread, done: threading.Event, limit: float) -> bool:
+class _Clock:
+    """What was used since it was made, of a limit in processor seconds."""
+
+    def __init__(self, limit: float) -> None:
+        self.limit, self.began, self.wall = limit, time.process_time(), time.monotonic()
+
+    @property
+    def seconds(self) -> float:
+        """Of the processor, in this process."""
+        return time.process_time() - self.began
+
+    @property
+    def up(self) -> bool:
+        """Whether the time is up, by the processor or, much later, by the wall."""
+        return self.seconds >= self.limit or time.monotonic() - self.wall >= PATIENCE * self.limit
+
+
+def _wait(worker: threading.Thread, done: threading.Event, used: _Clock) -> bool:
     """Wait until the job is done; stop it when its time is up or the learner interrupts. True if it lives on.
 
     An event, not ``join``: an interrupted join may take a thread for finished that is not.
     """
-    until = time.monotonic() + limit
     try:
-        while not done.is_set() and time.monotonic() < until:
-            done.wait(min(SLICE, limit))  # in slices: where interrupts are no signals, one long wait would not notice
+        while not done.is_set() and not used.up:
+            done.wait(min(SLICE, used.limit))  # in slices: one long wait might not notice an interrupt
     except BaseException:  # the stop button
         _stop(worker, done)
         raise

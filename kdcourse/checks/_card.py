@@ -3,6 +3,7 @@
 import re
 from dataclasses import dataclass, field
 from html import escape
+from typing import Any
 
 __all__ = ["Card", "Note"]
 
@@ -38,6 +39,8 @@ class Card:
         mistake: the name of the mistake that was recognised; else "".
         printed: what the function printed.
         note: what else a learner should know (progress not saved, no time limit).
+        seconds: of the processor, for all inputs.
+        arguments: of the input that failed; ``check.input`` gives copies of them.
     """
 
     task: str
@@ -50,6 +53,7 @@ class Card:
     printed: str = ""
     note: str = ""
     seconds: float = field(default=0.0, compare=False)
+    arguments: tuple[Any, ...] = field(default=(), compare=False, repr=False)
 
     @property
     def passed(self) -> bool:

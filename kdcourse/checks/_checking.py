@@ -7,8 +7,9 @@ from typing import Any
 
 import torch
 
+from kdcourse._arguments import fail
 from kdcourse.checks import _progress
-from kdcourse.checks._calling import Calls, Outcome, call_all, error_name
+from kdcourse.checks._calling import PATIENCE, Calls, Outcome, call_all, error_name
 from kdcourse.checks._card import Card, Note
 from kdcourse.checks._judges import relation, shown
 from kdcourse.checks._task import Mistake, Task, copied, plain
@@ -33,10 +34,23 @@ class _Check:
         """
         found = find(task)
         card = verdict(found, function, seed=seed)
+        _failed[found.id] = card.arguments
         if card.state in ("passed", "not yet"):
             _, note = _progress.update(found.id, lambda entry: _count(entry, card))
             card = replace(card, note=" ".join(part for part in (card.note, note) if part))
         return card
+
+    def input(self, task: str) -> tuple[Any, ...]:
+        """The arguments with which the last check of this task failed, as copies: ``my_function(*check.input(id))``.
+
+        Raises:
+            ValueError: there is no such task, or its last check here failed with no input.
+        """
+        found = find(task)
+        if not _failed.get(found.id):
+            remedy = f"Run check('{found.id}', {found.reference.__name__}) first."
+            raise fail("task", "be one whose last check here failed", f"{found.id}, with no failed input", remedy)
+        return copied(_failed[found.id])
 
     def hint(self, task: str) -> Note:
         """The next hint; after the last one, all of them again."""
@@ -61,10 +75,11 @@ class _Check:
         return Note(f"{found.id}, one solution", found.takeaway, found.solution)
 
     def __repr__(self) -> str:
-        return "check(task, function), check.hint(task), check.solution(task)"
+        return "check(task, function), check.input(task), check.hint(task), check.solution(task)"
 
 
 _seen: dict[str, int] = {}  # hints given in this process, where progress is not kept
+_failed: dict[str, tuple[Any, ...]] = {}  # the arguments that failed in a task's last check in this process
 check = _Check()
 
 
@@ -92,7 +107,7 @@ def verdict(task: Task, function: Any, *, seed: int = 0, exam: str = "val") -> C
             card, state="not attempted", says="Not done yet. Write the function, run its cell, then this one."
         )
     if calls.alive:
-        says = f"It did not return within {task.limit:g} s and cannot be stopped from outside. Restart the kernel."
+        says = f"{_late(task, calls)[:-1]} and cannot be stopped from outside. Restart the kernel."
         return replace(card, says=says)
     try:
         return _judged(task, card, inputs, calls, task.expected(seed, exam))
@@ -110,8 +125,8 @@ def _judged(task: Task, card: Card, inputs: Sequence[tuple[Any, ...]], calls: Ca
             hint = (
                 f"All inputs together may take {task.limit:g} s. Does a loop ever end? Can a loop become one operation?"
             )
-            says = f"It did not return within {task.limit:g} s."
-            return replace(card, state="not yet", says=says, facts=(*facts, *arguments), hint=hint)
+            found_late: dict[str, Any] = {"says": _late(task, calls), "facts": (*facts, *arguments), "hint": hint}
+            return replace(card, state="not yet", arguments=inputs[at], **found_late)
         if outcome.state == "raised":
             facts += [*arguments, ("Error", f"{outcome.error}: {outcome.message}")]
             facts += [("In", outcome.line)] if outcome.line else []
@@ -125,10 +140,17 @@ def _judged(task: Task, card: Card, inputs: Sequence[tuple[Any, ...]], calls: Ca
         known = recognise(task, inputs, calls.outcomes, at)
         hint = known.hint if known else hint or _other_hint(outcome, expected, calls)
         mistake, note = known.name if known else "", card.note if hint else f"check.hint('{task.id}') gives a push."
-        return replace(card, state="not yet", facts=tuple(facts), hint=hint, mistake=mistake, note=note)
+        told: dict[str, Any] = {"facts": tuple(facts), "hint": hint, "mistake": mistake, "note": note}
+        return replace(card, state="not yet", arguments=inputs[at], **told)
     points = "1 point" if task.points == 1 else f"{task.points} points"
     result = f" {said}." if task.kind == "design" else ""
     return replace(card, state="passed", says=f"{points}.{result} {task.takeaway}")
+
+
+def _late(task: Task, calls: Calls) -> str:
+    if calls.waited:
+        return f"It did not return within {PATIENCE * task.limit:g} s, and it hardly computed in them."
+    return f"It did not return within {task.limit:g} s."
 
 
 def _answers(task: Task, expected: Any, outcome: Outcome, difference: str) -> list[tuple[str, str]]:

@@ -19,7 +19,8 @@ __all__ = ["Inputs", "Mistake", "Strange", "Task", "Verdict", "copied", "double"
 Inputs = list[tuple[Any, ...]]  # one tuple of arguments a rung
 KINDS = ("implement", "predict", "debug", "design")
 DIFFICULTIES = ("warm-up", "core", "stretch")
-LIMIT = 5.0  # seconds for all inputs of a task together
+LIMIT = 5.0  # processor seconds for all inputs of a task together
+MOST = 1_000_000  # values in lists, tuples and dicts that an answer may hold
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,7 @@ class Task:
         mistakes: told apart by their outputs on the inputs.
         hints: from a first push to a skeleton with blanks.
         takeaway: what the one who passed now knows.
-        limit: seconds for all inputs together.
+        limit: processor seconds for all inputs together.
         answers: for a design task: (seed, exam) -> what the judge holds the predictions against.
     """
 
@@ -84,6 +85,10 @@ class Task:
     def __post_init__(self) -> None:
         one_of("kind", self.kind, KINDS)
         one_of("difficulty", self.difficulty, DIFFICULTIES)
+
+    def __repr__(self) -> str:
+        minutes, points = f"{self.minutes} minutes", "1 point" if self.points == 1 else f"{self.points} points"
+        return f"{self.id}: {self.title} ({self.kind}, {self.difficulty}, {minutes}, {points})"
 
     @property
     def parameters(self) -> list[str]:
@@ -119,8 +124,23 @@ class Strange:
 def plain(value: Any) -> Any:
     """Tensors without gradient on the CPU, numbers, texts, None, and lists, tuples and dicts of such.
 
-    NumPy's arrays become tensors and its scalars numbers; anything else becomes ``Strange``.
+    NumPy's arrays become tensors and its scalars numbers; anything else becomes ``Strange``, and so does what holds
+    more than a million values in lists.
     """
+    try:
+        return _plain(value, [MOST])
+    except _TooMany:
+        return Strange(f"{type(value).__name__} of more than {MOST:,} values")
+
+
+class _TooMany(Exception):
+    """More values in lists than anybody asked for."""
+
+
+def _plain(value: Any, left: list[int]) -> Any:
+    left[0] -= len(value) if isinstance(value, (list, tuple, Mapping)) else 0
+    if left[0] < 0:
+        raise _TooMany
     if isinstance(value, Tensor):
         kinds = {"nested": value.is_nested, "quantized": value.is_quantized, "sparse": value.layout != torch.strided}
         odd = next((kind for kind, found in kinds.items() if found), "")
@@ -132,10 +152,10 @@ def plain(value: Any) -> Any:
     if value is None or isinstance(value, (bool, int, float, str)):
         return value
     if isinstance(value, (list, tuple)):
-        items = [plain(item) for item in value]
+        items = [_plain(item, left) for item in value]
         return items if isinstance(value, list) else tuple(items)
     if isinstance(value, Mapping):
-        return {key if isinstance(key, str) else str(key): plain(item) for key, item in value.items()}
+        return {key if isinstance(key, str) else str(key): _plain(item, left) for key, item in value.items()}
     return float(value) if isinstance(value, (Real, Decimal)) else Strange(type(value).__name__)
 
 

@@ -32,7 +32,10 @@ def course() -> Shown:
             name, width = f"{label(lesson)} {lesson['title']}", pitch - GAP
             draw.box(axis, left, TOP - row * ROW, width, 0.27, "", colour=draw.TEACHER if on else draw.INK)
             middle = TOP - row * ROW + 0.135
-            _fit(draw.text(axis, left + INSIDE, middle, name, ha="left", weight="bold" if on else "normal"), width - 2 * INSIDE)
+            _fit(
+                draw.text(axis, left + INSIDE, middle, name, ha="left", weight="bold" if on else "normal"),
+                width - 2 * INSIDE,
+            )
         said.append(f"{part}: " + ", ".join(f"{label(lesson)} {lesson['title']}" for lesson in own))
     return draw.finish(
         figure,

@@ -84,12 +84,16 @@ def distance_from_limit(temperatures: Sequence[float], distances: Sequence[float
     """
     at = dict(zip(temperatures, distances, strict=True))
     falling = [distances[-1] * temperatures[-1] / t for t in temperatures]
-    return plots.lines(
+    shown = plots.lines(
         {"": {"measured": list(distances), "1/T, through the last point": falling}}, x=temperatures, log="xy",
         xlabel="temperature T", ylabel="distance, as a share of the limit", title=title,
         fields={f"at_{t:g}": at[t] for t in (4, 64) if t in at},
         finding="Distance of the gradients: " + ", ".join(f"{d:.3g} at T = {t:g}" for t, d in at.items()) + ".",
     )  # fmt: skip
+    axis = shown.figure.axes[0]
+    axis.set_xticks(temperatures[::2], [f"{t:g}" for t in temperatures[::2]])
+    axis.minorticks_off()
+    return shown
 
 
 TOLD = {"teacher": "the teacher's answers", "a teacher with clean labels": "a teacher with clean labels"}
