@@ -630,7 +630,7 @@ def test_an_old_file_is_carried_over_when_it_is_read(old, use):
 
 def test_an_old_file_is_carried_over_when_it_is_written(old):
     before = old.read_text()
-    assert check("dark_knowledge.2", lambda change: "up").note == ""
+    assert check("dark_knowledge.2", lambda change: "up").note == "Your first commitment counts: 1 point."
     saved = json.loads(old.read_text())
     assert saved["version"] == 5 and set(saved["tasks"]) == set(NEW.values())
     entry = saved["tasks"].pop("dark_knowledge.2")

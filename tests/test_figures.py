@@ -82,6 +82,20 @@ def test_each_network_moves_from_its_best_labels_to_what_the_teacher_made_of_it(
     assert "58 million operations" in shown.alt
 
 
+def test_when_it_pays_compares_each_teacher_with_the_better_of_the_labels():
+    shares = {"labels": 0.5, "labels, copies": 0.6, "taught": 0.9}
+    few = record("cost", *(({"network": "cnn 8", "method": m, "rates": "own"}, share) for m, share in shares.items()))
+    more = {**shares, "taught": 0.7, "taught by an equal": 0.55}
+    settings = [({"labels": "all", "method": m, "rates": "own"}, share) for m, share in more.items()]
+    settings += [({"labels": "500", "method": "taught by an equal", "rates": "own"}, 0.6)]
+    pays = record("pays", *settings)
+    shown = figures.when_it_pays(few, pays, title="{few:.0f}, then {all:.0f}")
+    means = [round(100 * (a - b)) for a, b in ((0.9, 0.6), (0.7, 0.6), (0.6, 0.6), (0.55, 0.6))]
+    drawn = [line.get_xdata()[0] for line in shown.figure.axes[0].lines if line.get_marker() == "o"]
+    assert np.allclose(drawn, means, atol=3)
+    assert [t.get_text() for t in shown.figure.axes[0].get_yticklabels()][2] == "500 labels, a teacher no better"
+
+
 def test_the_ladder_shows_each_rung_against_the_one_before_it():
     shown = figures.ladder(LADDER, title="Knowledge is worth {knowledge:.1f}, more images {more:.1f}")
     own = LADDER.paired("test", {"method": "own"}, {"method": "class mean"})

@@ -315,7 +315,7 @@ def test_experiments_are_named_by_the_slug_of_an_evidence_or_of_a_record():
     assert wanted([]) == every
     assert wanted(["bugs_tuning", "leak"]) == {"bugs": ["bugs_tuning"], "leaks": ["leak"]}
     assert wanted(["pruning_grid", "leaks"]) == {"leaks": every["leaks"], "pruning": ["pruning_grid"]}
-    assert every["cost"] == ["cost_grid", "cost_finals", "cost"], "tuning makes two records"
+    assert every["cost"][:3] == ["cost_grid", "cost_finals", "cost"], "tuning makes two records"
     with pytest.raises(SystemExit, match="01_cost is neither an evidence nor a record; there are: .*cost, cost_finals"):
         wanted(["01_cost"])
 

@@ -28,6 +28,19 @@ def test_every_small_network_gains_at_its_own_rates_and_at_common_ones():
         assert told("cost", *sides) == "more", network
 
 
+def test_what_is_left_of_the_gain_with_all_labels_or_an_equal_teacher():
+    cost, pays, labels = read("cost"), read("pays"), ("labels", "labels, copies")
+    few = {"network": "cnn 8", "method": best_of(cost, labels, network="cnn 8")}
+    every = {"labels": "all", "method": best_of(pays, labels, labels="all")}
+    better, equal = ({"labels": "all", "method": method} for method in ("taught", "taught by an equal"))
+    assert told("pays", better, every) == "more"
+    assert 5 * contrast(pays, "test", better, every).own.difference < contrast(
+        cost, "test", {**few, "method": "taught"}, few).own.difference, "far less"  # fmt: skip
+    same = contrast(pays, "test", {**equal, "labels": "500"}, few, of=cost)
+    assert same.verdict == told("pays", equal, {**every, "method": "labels"}) == "no difference that we can measure"
+    assert every["method"] == "labels, copies" and told("pays", equal, every) == "less", "it falls behind copies"
+
+
 def test_the_ladder_is_as_dark_knowledge_tells_it():
     alone = best_of(read("ladder"), ("labels", "labels, smoothed"))
     steps = {

@@ -28,6 +28,7 @@ from nbgrader.preprocessors import (
 )
 
 from kdcourse.checks import Task, find, tasks
+from kdcourse.checks._predict import form
 
 ROOT = Path(__file__).parent.parent
 # The order of nbgrader's generate_assignment, its database aside.
@@ -41,6 +42,15 @@ card = check("{id}", {name})
 assert card.passed, str(card)
 ### END HIDDEN TESTS
 card"""
+# nbgrader takes a last value above 0 for the points; none right is an error, as any failed check.
+CHECK_FORM = """\
+card = check("{id}", {name})
+card
+### BEGIN HIDDEN TESTS
+print(card)
+assert card.earned > 0, "no prediction is right"
+card.earned * {points}
+### END HIDDEN TESTS"""
 
 
 def box(task: Task) -> str:
@@ -76,7 +86,11 @@ def filled(cell: Any, lesson: Lesson, lessons: list[Lesson]) -> None:
         if role in ("answer", "check"):
             cell.metadata["nbgrader"] = metadata(find(name), role)
         if role == "check":
-            cell.source = CHECK.format(id=name, name=find(name).reference.__name__)
+            task = find(name)
+            text = CHECK_FORM if task.kind == "predict" else CHECK
+            cell.source = text.format(id=name, name=task.reference.__name__, points=task.points)
+        if role == "answer" and find(name).kind == "predict":
+            cell.source = f"### BEGIN SOLUTION\n{find(name).solution}### END SOLUTION"
         if role == "setup":
             fold(cell.metadata)
             cell.source = SETUP.replace("ADDRESS", address()).strip()
@@ -103,11 +117,21 @@ def exercise(notebook: Any) -> Any:
     made, resources = copy.deepcopy(notebook), dict[str, Any]()
     for step in STEPS:
         made, resources = step().preprocess(made, resources)
+        if step is ClearSolutions:
+            for cell in made.cells:
+                _blank(cell)
     for cell in made.cells:
         if cell.cell_type == "code":
             cell.execution_count = None
             cell.metadata.pop("execution", None)
     return made
+
+
+def _blank(cell: Any) -> None:
+    """A prediction's answer is a form to fill in."""
+    for tag in cell.metadata.get("tags", []):
+        if tag.startswith("answer:") and find(tag.removeprefix("answer:")).kind == "predict":
+            cell.source = form(find(tag.removeprefix("answer:")))
 
 
 def text(notebook: Any) -> str:

@@ -1,6 +1,7 @@
 """What a learner sees: a card with the verdict, a note with a hint or a solution. HTML in a notebook, else text."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from html import escape
 from typing import Any
@@ -10,6 +11,7 @@ __all__ = ["Card", "Note"]
 # Word and sign carry the state; colour only repeats it.
 LOOKS = {
     "passed": ("✓", "#1a7f4b"),
+    "answered": ("◐", "#7d6608"),
     "not yet": ("✗", "#b3541e"),
     "not attempted": ("○", "#5b6b7a"),
     "could not be checked": ("?", "#7a4fa3"),
@@ -21,8 +23,11 @@ BOX = (
     "border-bottom:1px solid var(--jp-border-color2,#ccc)"
 )
 CODE = "font-family:var(--jp-code-font-family,monospace);font-size:0.92em;white-space:pre-wrap;overflow-wrap:anywhere"
-TERM = "padding:1px 14px 1px 0;vertical-align:top;text-align:left;font-weight:600;white-space:nowrap;border:none"
-CELL = f"padding:1px 0;text-align:left;border:none;{CODE}"
+TERM = (
+    "padding:1px 14px 1px 0;vertical-align:top;text-align:left;font-weight:600;white-space:nowrap;border:none;"
+    "color:inherit"
+)
+CELL = f"padding:1px 0;text-align:left;border:none;color:inherit;{CODE}"
 
 
 @dataclass(frozen=True)
@@ -32,13 +37,16 @@ class Card:
     Attributes:
         task: its id.
         title: its title.
-        state: "passed", "not yet", "not attempted" or "could not be checked".
+        state: "passed", "not yet", "not attempted", "could not be checked", or "answered" (a prediction, partly right).
         says: one sentence.
         facts: (name, value) pairs: input, arguments, expected, got, difference, error.
         hint: what to do about it, where the checks know; else "".
         mistake: the name of the mistake that was recognised; else "".
         printed: what the function printed.
         note: what else a learner should know (progress not saved, no time limit).
+        table: of a prediction: names of columns, then a row for each change.
+        earned: the share of the points; a prediction may earn a part.
+        said: of a prediction: each change with its word.
         seconds: of the processor, for all inputs.
         arguments: of the input that failed; ``check.input`` gives copies of them.
     """
@@ -52,6 +60,9 @@ class Card:
     mistake: str = ""
     printed: str = ""
     note: str = ""
+    table: tuple[tuple[str, ...], ...] = ()
+    earned: float = 0.0
+    said: Mapping[str, str] = field(default_factory=dict, compare=False, repr=False)
     seconds: float = field(default=0.0, compare=False)
     arguments: tuple[Any, ...] = field(default=(), compare=False, repr=False)
 
@@ -64,6 +75,8 @@ class Card:
         sign, _ = LOOKS[self.state]
         lines = [f"{sign} {self.title} ({self.task}): {self.state}", *([self.says] if self.says else [])]
         lines += [f"  {name}: {value}" for name, value in self.facts]
+        for change, said, truth, measured, why in self.table[1:]:
+            lines += [f"  {_sign(said, truth)} {change}: you said {said}; {truth} ({measured})", f"      {why}"]
         lines += [f"Hint: {self.hint}"] if self.hint else []
         lines += [f"Your function printed: {self.printed.strip()}"] if self.printed.strip() else []
         return "\n".join([*lines, *([self.note] if self.note else [])])
@@ -84,6 +97,7 @@ class Card:
                 for name, value in self.facts
             )
             parts.append(f'<table style="border-collapse:collapse;margin:6px 0;border:none">{rows}</table>')
+        parts += [_told(self.table)] if self.table else []
         parts += [f"<div><b>Hint.</b> {_marked(self.hint)}</div>"] if self.hint else []
         if self.printed.strip():
             shown = escape(self.printed.strip())
@@ -113,6 +127,22 @@ class Note:
         code = f'<pre style="{style}">{escape(self.code.rstrip())}</pre>' if self.code else ""
         box = BOX.format(colour="var(--jp-brand-color1,#2f6fab)")
         return f'<div style="{box}"><b>{escape(self.heading)}</b>{text}{code}</div>'
+
+
+def _sign(said: str, truth: str) -> str:
+    return "✓" if said == truth else "✗"
+
+
+def _told(table: tuple[tuple[str, ...], ...]) -> str:
+    """A prediction's table: what was said beside what happens; the sign carries what colour would."""
+    style = "padding:2px 12px 2px 0;text-align:left;vertical-align:top;border:none;white-space:normal;color:inherit"
+    head = "".join(f'<th scope="col" style="{style};font-weight:600">{escape(name)}</th>' for name in table[0])
+    rows = ""
+    for change, said, truth, measured, why in table[1:]:
+        cells = (escape(change), f"{_sign(said, truth)} {escape(said)}", escape(truth), escape(measured), _marked(why))
+        inside = "".join(f'<td style="{style}">{cell}</td>' for cell in cells)
+        rows += f'<tr style="background:none">{inside}</tr>'
+    return f'<table style="border-collapse:collapse;margin:6px 0;border:none"><tr>{head}</tr>{rows}</table>'
 
 
 def _marked(text: str) -> str:

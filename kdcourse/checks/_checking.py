@@ -1,6 +1,6 @@
 """``check``: holds a learner's function against a task and says what is right, what is not, and why."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import date
 from typing import Any
@@ -12,6 +12,7 @@ from kdcourse.checks import _progress
 from kdcourse.checks._calling import PATIENCE, Calls, Outcome, call_all, error_name
 from kdcourse.checks._card import Card, Note
 from kdcourse.checks._judges import relation, shown
+from kdcourse.checks._predict import committed, points
 from kdcourse.checks._task import Mistake, Task, copied, plain
 from kdcourse.checks._tasks import find
 
@@ -35,9 +36,12 @@ class _Check:
         found = find(task)
         card = verdict(found, function, seed=seed)
         _failed[found.id] = card.arguments
-        if card.state in ("passed", "not yet"):
-            _, note = _progress.update(found.id, lambda entry: _count(entry, card))
+        if card.state in ("passed", "answered", "not yet"):
+            entry, note = _progress.update(found.id, lambda entry: _count(entry, card))
             card = replace(card, note=" ".join(part for part in (card.note, note) if part))
+            if card.table and float(entry["earned"]) != card.earned:
+                first = f"Your first commitment counts: {points(found, float(entry['earned']))}."
+                card = replace(card, earned=float(entry["earned"]), note=f"{first} {card.note}".strip())
         return card
 
     def input(self, task: str) -> tuple[Any, ...]:
@@ -85,7 +89,10 @@ check = _Check()
 
 def _count(entry: dict[str, Any], card: Card) -> None:
     entry.update(state=card.state, tries=int(entry["tries"]) + 1, last=date.today().isoformat())
-    entry["passed"] = bool(entry["passed"]) or card.passed
+    if card.table:
+        entry.setdefault("earned", 1.0 if entry["passed"] else card.earned)  # the first commitment's, for good
+        entry["state"] = "passed" if entry["earned"] == 1 else "answered"
+    entry["passed"] = bool(entry["passed"]) or (entry["earned"] == 1 if card.table else card.passed)
 
 
 # ---------------------------------------------------------------- the verdict
@@ -94,6 +101,8 @@ def _count(entry: dict[str, Any], card: Card) -> None:
 def verdict(task: Task, function: Any, *, seed: int = 0, exam: str = "val") -> Card:
     """The card, with nothing saved."""
     card = Card(task.id, task.title, "could not be checked")
+    if task.kind == "predict" and (callable(function) or isinstance(function, Mapping)):
+        return committed(task, card, function, seed)
     if not callable(function):
         call = f"Pass the function itself, without parentheses: check('{task.id}', {task.reference.__name__})."
         return replace(card, says=f"{shown(plain(function))} was passed, which cannot be called.", hint=call)
@@ -137,14 +146,13 @@ def _judged(task: Task, card: Card, inputs: Sequence[tuple[Any, ...]], calls: Ca
                 continue
             hint = found.hint
             facts += [*arguments, *_answers(task, expected[at], outcome, found.difference)]
-        known = recognise(task, inputs, calls.outcomes, at)
+        known = recognise(task, inputs, calls.outcomes)
         hint = known.hint if known else hint or _other_hint(outcome, expected, calls)
         mistake, note = known.name if known else "", card.note if hint else f"check.hint('{task.id}') gives a push."
         told: dict[str, Any] = {"facts": tuple(facts), "hint": hint, "mistake": mistake, "note": note}
         return replace(card, state="not yet", arguments=inputs[at], **told)
-    points = "1 point" if task.points == 1 else f"{task.points} points"
     result = f" {said}." if task.kind == "design" else ""
-    return replace(card, state="passed", says=f"{points}.{result} {task.takeaway}")
+    return replace(card, state="passed", earned=1.0, says=f"{points(task, 1.0)}.{result} {task.takeaway}")
 
 
 def _late(task: Task, calls: Calls) -> str:
@@ -156,9 +164,7 @@ def _late(task: Task, calls: Calls) -> str:
 def _answers(task: Task, expected: Any, outcome: Outcome, difference: str) -> list[tuple[str, str]]:
     if task.kind == "design":
         return [("Got", shown(outcome.value)), ("Result", difference)]
-    facts = [("Got", shown(outcome.value))]
-    if task.kind != "predict":
-        facts = [("Expected", shown(_in_kind(expected, outcome.value))), *facts]
+    facts = [("Expected", shown(_in_kind(expected, outcome.value))), ("Got", shown(outcome.value))]
     facts += [("Difference", difference)] if difference else []
     if outcome.changed:
         facts.append(("Changed", f"{' and '.join(outcome.changed)}, in place: the caller's own data"))
@@ -185,14 +191,8 @@ def _other_hint(outcome: Outcome, expected: Sequence[Any], calls: Calls) -> str:
     return relation(expected, [other.value for other in calls.outcomes])
 
 
-def recognise(task: Task, inputs: Sequence[tuple[Any, ...]], outcomes: Sequence[Outcome], at: int) -> Mistake | None:
-    """The named mistake that gives the very same outputs on every input, if there is one.
-
-    A wrong prediction stands alone: there the mistake is the belief that gives this answer to input ``at``.
-    """
-    if task.kind == "predict":
-        wrong = [m for m in task.mistakes if m.function(*inputs[at]) != task.reference(*inputs[at])]
-        return next((m for m in wrong if m.function(*inputs[at]) == outcomes[at].value), None)
+def recognise(task: Task, inputs: Sequence[tuple[Any, ...]], outcomes: Sequence[Outcome]) -> Mistake | None:
+    """The named mistake that gives the very same outputs on every input, if there is one."""
     if len(outcomes) != len(inputs) or any(outcome.state == "stopped" for outcome in outcomes):
         return None
     for mistake in task.mistakes:

@@ -137,10 +137,15 @@ class Progress:
         """Whether the task has been passed once."""
         return bool(self.entries.get(task.id, {}).get("passed"))
 
-    def points(self, lesson: str | None = None) -> tuple[int, int]:
+    def earned(self, task: Task) -> float:
+        """Points reached: all of them once it is passed; a prediction, partly right at first, has its share."""
+        entry = self.entries.get(task.id, {})
+        return task.points * (1.0 if self.passed(task) else float(entry.get("earned", 0.0)))
+
+    def points(self, lesson: str | None = None) -> tuple[float, int]:
         """(points reached, points there are), of one lesson ("why_distil") or of all."""
         some = self.tasks if lesson is None else self._of(lesson)
-        return sum(task.points for task in some if self.passed(task)), sum(task.points for task in some)
+        return round(sum(map(self.earned, some)), 2), sum(task.points for task in some)
 
     def _of(self, lesson: str) -> list[Task]:
         return [task for task in self.tasks if task.id.partition(".")[0] == lesson]
@@ -162,10 +167,10 @@ class Progress:
         for lesson in self._lessons():
             got, of = self.points(lesson)
             filled = round(20 * got / of)
-            lines.append(f"{title(lesson):{width}}  {'█' * filled}{'░' * (20 - filled)}  {got} of {of} points")
+            lines.append(f"{title(lesson):{width}}  {'█' * filled}{'░' * (20 - filled)}  {got:g} of {of} points")
             lines += [f"  {'✓' if self.passed(t) else '·'} {_named(t)}: {self._line(t)}" for t in self._of(lesson)]
         got, of = self.points()
-        return "\n".join([*lines, f"all  {got} of {of} points"])
+        return "\n".join([*lines, f"all  {got:g} of {of} points"])
 
     __repr__ = __str__
 
@@ -177,7 +182,7 @@ class Progress:
             detail = "".join(f"<li>{escape(f'{_named(t)}: {self._line(t)}')}</li>" for t in own)
             name = "all lessons" if lesson is None else escape(title(lesson))
             fold = f"<details><summary>{name}</summary><ul>{detail}</ul></details>" if detail else f"<b>{name}</b>"
-            rows.append(f"<tr>{_cell(fold)}{_cell(_bar(got, of))}{_cell(f'{got} of {of} points')}</tr>")
+            rows.append(f"<tr>{_cell(fold)}{_cell(_bar(got, of))}{_cell(f'{got:g} of {of} points')}</tr>")
         return f'<table style="border-collapse:collapse">{"".join(rows)}</table>'
 
 
@@ -191,6 +196,6 @@ def _cell(inside: str) -> str:
     return f'<td style="{style}">{inside}</td>'
 
 
-def _bar(got: int, of: int) -> str:
+def _bar(got: float, of: int) -> str:
     filled = f'<span style="{BAR}block;width:{100 * got / of:.0f}%;background:#1a7f4b"></span>'
-    return f'<span role="img" aria-label="{got} of {of} points"><span style="{BAR}{EMPTY}">{filled}</span></span>'
+    return f'<span role="img" aria-label="{got:g} of {of} points"><span style="{BAR}{EMPTY}">{filled}</span></span>'

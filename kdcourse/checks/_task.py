@@ -14,7 +14,7 @@ from torch import Tensor
 
 from kdcourse._arguments import one_of
 
-__all__ = ["Inputs", "Mistake", "Strange", "Task", "Verdict", "copied", "double", "plain"]
+__all__ = ["Inputs", "Mistake", "Strange", "Task", "Verdict", "copied", "double", "plain", "quoted"]
 
 Inputs = list[tuple[Any, ...]]  # one tuple of arguments a rung
 KINDS = ("implement", "predict", "debug", "design")
@@ -64,6 +64,8 @@ class Task:
         takeaway: what the one who passed now knows.
         limit: processor seconds for all inputs together.
         answers: for a design task: (seed, exam) -> what the judge holds the predictions against.
+        words: for a predict task: what may be said of each rung.
+        measured: for a predict task: the number behind what happens, in words.
     """
 
     id: str
@@ -81,6 +83,8 @@ class Task:
     takeaway: str
     limit: float = LIMIT
     answers: Callable[..., list[Any]] | None = field(default=None)
+    words: tuple[str, ...] = ()
+    measured: Callable[[str], str] = str
 
     def __post_init__(self) -> None:
         one_of("kind", self.kind, KINDS)
@@ -105,10 +109,19 @@ class Task:
     def solution(self) -> str:
         """An answer to paste: the source of the reference without type hints, or the right predictions."""
         if self.kind == "predict":
-            answers = "".join(f"        {args[0]!r}: {self.reference(*args)!r},\n" for args in self.inputs(0))
-            return f"def {self.reference.__name__}(change):\n    return {{\n{answers}    }}[change]\n"
+            return f"{self.reference.__name__} = {quoted({c: self.reference(c) for c in self.rungs})}\n"
         head = f"def {self.reference.__name__}({', '.join(self.parameters)}):\n"
         return re.sub(r"def \w+\(.*?\) -> [^\n]+:\n", head, inspect.getsource(self.reference), count=1, flags=re.DOTALL)
+
+
+def quoted(words: Mapping[str, str], note: str = "") -> str:
+    """A dict of texts as a notebook's cell has it, a line each."""
+    lines = "".join(f"    {_text(change)}: {_text(word)},\n" for change, word in words.items())
+    return f"{{{note}\n{lines}}}"
+
+
+def _text(value: str) -> str:
+    return repr(value) if '"' in value else f'"{value}"'
 
 
 # ---------------------------------------------------------------- plain values

@@ -1,7 +1,7 @@
 """What the lessons show of recorded experiments: one call from a record to a figure with its finding as title."""
 
 from kdcourse.figures._rates import best_of
-from kdcourse.figures.cost import cost_and_accuracy
+from kdcourse.figures.cost import cost_and_accuracy, when_it_pays
 from kdcourse.figures.data import leak_curve, missing_class, shifts, transfer_sets
 from kdcourse.figures.knowledge import ladder, resemblance, second_thoughts
 from kdcourse.figures.layers import agreements, layer_readings, layerwise_gains, priced, reach, recovery, widths_left
@@ -11,5 +11,6 @@ from kdcourse.figures.steps import regimes, steps_left_out
 __all__ = [
     "agreements", "best_of", "budgets", "cost_and_accuracy", "costs_of_bugs", "distance_from_limit", "gradient_lengths",
     "ladder", "layer_readings", "layerwise_gains", "leak_curve", "missing_class", "noisy_labels", "priced", "reach",
-    "recovery", "regimes", "resemblance", "second_thoughts", "shifts", "steps_left_out", "transfer_sets", "widths_left",
+    "recovery", "regimes", "resemblance", "second_thoughts", "shifts", "steps_left_out", "transfer_sets",
+    "when_it_pays", "widths_left",
 ]  # fmt: skip

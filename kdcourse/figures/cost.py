@@ -11,7 +11,7 @@ from kdcourse.figures._shapes import moves
 from kdcourse.models import build
 from kdcourse.records import Record
 
-__all__ = ["cost_and_accuracy"]
+__all__ = ["cost_and_accuracy", "when_it_pays"]
 
 LABELS = ("labels", "labels, copies")  # alone; validation chooses between them for each network
 
@@ -39,6 +39,30 @@ def cost_and_accuracy(record: Record, *, title: str) -> plots.Shown:
         ylabel="test accuracy, %", before="500 labels alone", after="taught by the teacher", title=title,
         fields={"least": min(gains), "most": max(gains)},
         alt=f"Test accuracy in %, {said}; the teacher {teacher[1]:.1f} at {teacher[0]:.0f} million operations.",
+    )  # fmt: skip
+
+
+def when_it_pays(cost: Record, pays: Record, *, title: str) -> plots.Shown:
+    """What a teacher adds to the labels of a cnn of width 8: few labels or all, a better teacher or an equal one.
+
+    Args:
+        cost, pays: the records of the evidence ``cost``.
+        title: its fields are {few}, {all}, {few_equal} and {all_equal}, differences in points.
+    """
+    few = {"network": "cnn 8", "method": best_of(cost, LABELS, network="cnn 8"), "rates": "own"}
+    every = {"labels": "all", "method": best_of(pays, LABELS, labels="all"), "rates": "own"}
+    equal = {"labels": "500", "method": "taught by an equal", "rates": "own"}
+    found = {
+        "few": cost.paired("test", {**few, "method": "taught"}, few),
+        "all": pays.paired("test", {**every, "method": "taught"}, every),
+        "few_equal": pays.paired("test", equal, few, of=cost),
+        "all_equal": pays.paired("test", {**every, "method": "taught by an equal"}, every),
+    }
+    names = ("500 labels, a better teacher", "all 8,000 labels, a better teacher", "500 labels, a teacher no better",
+             "all 8,000 labels, a teacher no better")  # fmt: skip
+    return plots.differences(
+        dict(zip(names, found.values(), strict=True)), title=title, fields=found,
+        xlabel="with the teacher − without, points of test accuracy",
     )  # fmt: skip
 
 

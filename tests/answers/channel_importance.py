@@ -124,13 +124,6 @@ RIGHT = {
     "channel_importance.4": [with_ranks, with_masks, with_loops],
 }
 WRONG = {
-    "channel_importance.1": [
-        (lambda change: None, "None came back"),
-        (lambda change: 0, "0 is no answer here"),
-        (lambda change: change["channel"], "Error: TypeError"),
-        (lambda change: "zero", "'zero' is not what happens"),
-        (lambda change: "above zero", "'above zero' is not what happens"),
-    ],
     "channel_importance.2": [
         (lambda b, f, s: None, "None came back"),
         (lambda b, f, s: by_hand(b, f, s).sum(), "a single number came back"),

@@ -97,13 +97,6 @@ WRONG = {
         (lambda z, t: (z / t).softmax(1) * 2, "Every value is 2 times the expected one"),
         (lambda z, t: (z / (t + 1)).softmax(1), "values differ"),
     ],
-    "dark_knowledge.2": [
-        (lambda change: None, "None came back"),
-        (lambda change: "sideways", "'sideways' is no answer here"),
-        (lambda change: {}[change], "Error: KeyError"),
-        (lambda change: "up", "'up' is not what happens"),
-        (lambda: "up", "too many positional arguments"),
-    ],
     "dark_knowledge.3": [
         (lambda z, y, t: None, "None came back"),
         (lambda z, y, t: soft(z, t), "values differ, first at [0, 0]"),

@@ -81,13 +81,6 @@ WRONG = {
         (lambda z, v, t: 0.5 * with_the_package(z, v, t), "Every value is 0.5 times the expected one"),
         (lambda z, v, t: t**2 * F.kl_div((z / t).log_softmax(0), (v / t).softmax(0), reduction="batchmean"), "0 where 0.056633 is expected"),
     ],
-    "eight_bugs.1": [
-        (lambda bug: None, "None came back"),
-        (lambda bug: "shorter", "'shorter' is no answer here"),
-        (lambda bug: bug["T"], "Error: TypeError"),
-        (lambda bug: "length", "'length' is not what happens"),
-        (lambda bug: "direction", "'direction' is not what happens"),
-    ],
     "eight_bugs.3": [
         (lambda a, f: None, "None came back"),
         (lambda a, f: 1 / (f - 1), "Error: ZeroDivisionError"),

@@ -75,13 +75,6 @@ RIGHT = {
     "shift.3": [knows_the_camera, distils, a_straight_line],
 }
 WRONG = {
-    "shift.1": [
-        (lambda change: None, "None came back"),
-        (lambda change: "Apart", "'Apart' is no answer here"),
-        (lambda change: change.upp(), "Error: AttributeError"),
-        (lambda change: "apart", "'apart' is not what happens"),
-        (lambda change: True, "True is no answer here"),
-    ],
     "shift.2": [
         (lambda r, n: None, "None came back"),
         (lambda r, n: r / n, "1 where 0.0625 is expected"),

@@ -93,13 +93,6 @@ RIGHT = {
     "splits_and_leaks.3": [two_loops, by_hash, by_distance],
 }
 WRONG = {
-    "splits_and_leaks.1": [
-        (lambda change: None, "None came back"),
-        (lambda change: "UP", "'UP' is no answer here"),
-        (lambda change: change.upp(), "Error: AttributeError"),
-        (lambda change: "up" if "half" in change else "down", "'down' is not what happens"),
-        (lambda change: 1, "1 is no answer here"),
-    ],
     "splits_and_leaks.2": [
         (lambda y, o, s: None, "None came back"),
         (one_too_many, "came back; a tensor 2 is expected"),

@@ -69,13 +69,6 @@ RIGHT = {
     "start_here.3": [by_size, by_ends, by_signs],
 }
 WRONG = {
-    "start_here.1": [
-        (lambda part: None, "None came back"),
-        (lambda part: "Changed", "'Changed' is no answer here"),
-        (lambda part: part.chnged(), "Error: AttributeError"),
-        (lambda part: "same", "'same' is not what happens"),
-        (lambda part: 0, "0 is no answer here"),
-    ],
     "start_here.2": [
         (lambda a, b, y: None, "None came back"),
         (lambda a, b, y: in_numpy(a, b, y) + 5, "is expected"),

@@ -109,13 +109,6 @@ RIGHT = {
     "taylor_fo.3": [by_backward, stairs_by_hand, by_functions],
 }
 WRONG = {
-    "taylor_fo.1": [
-        (lambda change: None, "None came back"),
-        (lambda change: "a gradient", "'a gradient' is no answer here"),
-        (lambda change: change["layer"], "Error: TypeError"),
-        (lambda change: "nothing", "'nothing' is not what happens"),
-        (lambda change: "only the penalty", "'only the penalty' is not what happens"),
-    ],
     "taylor_fo.2": [
         (lambda e, t, m, p, w: None, "None came back"),
         (lambda e, t, m, p, w: [0.5 * (f - t) ** 2 for f in e], "came back; a number is expected"),

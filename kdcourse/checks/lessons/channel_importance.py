@@ -24,7 +24,7 @@ GATES = (
 
 
 @lru_cache(maxsize=8)
-def price_is(channel: str) -> str:
+def price_is(channel: str) -> tuple[str, str]:
     """(dL/dgate)^2 of the first of two channels, or zero up to rounding; the loss is half the squared error."""
     g = torch.Generator().manual_seed(0)
     outputs, reads = torch.rand(64, 2, generator=g, dtype=torch.float64) + 0.5, torch.ones(2, dtype=torch.float64)
@@ -43,7 +43,8 @@ def price_is(channel: str) -> str:
         first = gate * first if channel == GATES[4] else first
     loss = 0.5 * (first * reads[0] + outputs[:, 1] * reads[1] - target).square().mean()
     (slope,) = torch.autograd.grad(loss, gate)
-    return "zero" if float(slope) ** 2 < 1e-20 else "above zero"
+    price = float(slope) ** 2
+    return ("zero", "0") if price < 1e-20 else ("above zero", f"{price:.2g}")
 
 
 _believing = believer(GATES, price_is)
@@ -53,7 +54,7 @@ SPEAKS = prediction(
     title="Predict the price",
     minutes=5,
     changes=GATES,
-    reference=price_is,
+    found=price_is,
     answers=("zero", "above zero"),
     mistakes=(
         Mistake(
@@ -84,7 +85,7 @@ SPEAKS = prediction(
     ),
     hints=(
         "For each channel ask: if its gate goes from 1 to 0.9, does the loss of this batch change at all?",
-        "The skeleton:\nreturn {\"a channel that the next layer reads with weights of zero\": '____', ...}[change]",
+        'The form:\n"a channel that the next layer reads with weights of zero": "____",',
     ),
     takeaway="A price of zero says that this loss, on this batch, does not move with this gate. It is no licence to remove.",
 )

@@ -24,7 +24,7 @@ CHANGES = (
 
 
 @lru_cache(maxsize=8)
-def gradient_moves(change: str) -> str:
+def gradient_moves(change: str) -> tuple[str, str]:
     g = torch.Generator().manual_seed(0)
     student, teacher = (3 * torch.randn(32, 10, generator=g, dtype=torch.float64) for _ in range(2))
 
@@ -44,7 +44,8 @@ def gradient_moves(change: str) -> str:
         CHANGES[3]: (length(4), length(32)),
         CHANGES[4]: (length(1, factor=2), length(4, factor=2)),
     }[change]
-    return "same" if abs(after / before - 1) < 1e-6 else "longer" if after > before else "shorter"
+    word = "same" if abs(after / before - 1) < 1e-6 else "longer" if after > before else "shorter"
+    return word, f"{after / before:.3g} times as long"
 
 
 _believing = believer(CHANGES, gradient_moves)
@@ -55,7 +56,7 @@ GRADIENT = prediction(
     title="Predict the gradient",
     minutes=5,
     changes=CHANGES,
-    reference=gradient_moves,
+    found=gradient_moves,
     answers=("longer", "shorter", "same"),
     mistakes=(
         Mistake(
@@ -111,7 +112,7 @@ GRADIENT = prediction(
     ),
     hints=(
         "The gradient by a logit is (q − p) / T, for each image. Which of the changes touches q, p, T, or a factor in front?",
-        "The skeleton:\nreturn {'T from 4 to 32, without the factor T²': '____', ...}[change]",
+        'The form:\n"T from 4 to 32, without the factor T²": "____",',
     ),
     takeaway="The gradient sees q − p, T and factors in front. Constants in the loss and in the logits it does not see.",
 )

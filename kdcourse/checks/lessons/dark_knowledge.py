@@ -84,12 +84,13 @@ CHANGES = (
 )
 
 
-def entropy_moves(change: str) -> str:
+def entropy_moves(change: str) -> tuple[str, str]:
     logits = torch.tensor([3.0, 1.0, 0.5, 0.0], dtype=torch.float64)
     raised = logits + torch.tensor([2.0, 0.0, 0.0, 0.0])
     after = dict(zip(CHANGES, (logits / 4, logits + 100, 3 * logits, 3 * logits / 3, raised), strict=True))[change]
     one, two = (float(-(p * p.log()).sum()) for p in (logits.softmax(0), after.softmax(0)))
-    return "same" if abs(one - two) < 1e-9 else "up" if two > one else "down"
+    word = "same" if abs(one - two) < 1e-9 else "up" if two > one else "down"
+    return word, f"{one:.3f} → {two:.3f}"
 
 
 _believing = believer(CHANGES, entropy_moves)
@@ -100,7 +101,7 @@ ENTROPY = prediction(
     title="Predict the entropy",
     minutes=4,
     changes=CHANGES,
-    reference=entropy_moves,
+    found=entropy_moves,
     answers=("up", "down", "same"),
     mistakes=(
         Mistake(
@@ -115,8 +116,18 @@ ENTROPY = prediction(
         ),
         Mistake(
             "temperature upside down",
-            _believing(c1="down", c3="up"),
-            "Dividing by a larger T brings the logits together: flatter, so more entropy. Multiplying does the contrary.",
+            _believing(c1="down"),
+            "Dividing by a larger T brings the logits together: a flatter answer, so more entropy.",
+        ),
+        Mistake(
+            "multiplying flattens",
+            _believing(c3="up"),
+            "Multiplying moves the logits apart: a surer answer, so less entropy.",
+        ),
+        Mistake(
+            "temperature does nothing",
+            _believing(c1="same"),
+            "Dividing by 4 makes all differences of logits four times smaller: a flatter answer, with more entropy.",
         ),
         Mistake(
             "the scale is forgotten",
@@ -136,8 +147,8 @@ ENTROPY = prediction(
     ),
     hints=(
         "The softmax sees nothing but differences of logits, divided by T. Which differences change, and how?",
-        "Larger differences mean a surer answer, and less entropy. The skeleton:\n"
-        "return {'T from 1 to 4': '____', 'every logit plus 100': '____', ...}[change]",
+        "Larger differences mean a surer answer, and less entropy. The form:\n"
+        '"T from 1 to 4": "____", "every logit plus 100": "____",',
     ),
     takeaway="Only differences of logits over T count: shifts cancel, scale and temperature undo one another.",
 )

@@ -84,7 +84,7 @@ BUGS = (
 
 
 @lru_cache(maxsize=8)
-def what_breaks(bug: str) -> str:
+def what_breaks(bug: str) -> tuple[str, str]:
     g = torch.Generator().manual_seed(0)
     student, v = (3 * torch.randn(32, 10, generator=g, dtype=torch.float64) for _ in range(2))
 
@@ -100,9 +100,9 @@ def what_breaks(bug: str) -> str:
 
     right, found = pull(None), pull(BUGS.index(bug))
     if float(found.norm()) < 1e-12:
-        return "nothing arrives"
-    turned = 1 - float(F.cosine_similarity(found, right, dim=0)) > 1e-6
-    return "direction" if turned else "length"
+        return "nothing arrives", "length 0"
+    cosine, length = float(F.cosine_similarity(found, right, dim=0)), float(found.norm() / right.norm())
+    return "direction" if 1 - cosine > 1e-6 else "length", f"{length:.2f} times as long, cosine {cosine:.2f}"
 
 
 _believing = believer(BUGS, what_breaks)
@@ -112,7 +112,7 @@ WHAT_BREAKS = prediction(
     title="Predict what breaks",
     minutes=5,
     changes=BUGS,
-    reference=what_breaks,
+    found=what_breaks,
     answers=("length", "direction", "nothing arrives"),
     mistakes=(
         Mistake(
@@ -153,7 +153,7 @@ WHAT_BREAKS = prediction(
     ),
     hints=(
         "A factor in front of the whole loss changes the length alone. Which of the bugs are such a factor?",
-        "The skeleton:\nreturn {'T² left out': '____', ...}[bug]",
+        'The form:\n"T² left out": "____",',
     ),
     takeaway="A factor is a bug of length. Another function is a bug of direction. No student, no gradient.",
 )

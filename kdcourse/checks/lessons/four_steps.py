@@ -27,7 +27,7 @@ CHANGES = (
 
 
 @lru_cache(maxsize=8)
-def answers_move(change: str) -> str:
+def answers_move(change: str) -> tuple[str, str]:
     with seeded(0):
         model, images = kd.build("cnn", width=4, seed=0).eval(), torch.rand(100, 1, 28, 28)
         before = model(images).detach()
@@ -45,7 +45,8 @@ def answers_move(change: str) -> str:
             head = nn.Linear(10, 4)
             head(model(images).detach()).sum().backward()
             torch.optim.SGD(head.parameters(), lr=0.1).step()
-        return "same" if torch.equal(model.eval()(images), before) else "changed"
+        moved = float((model.eval()(images).detach() - before).abs().max())
+        return "changed" if moved else "same", f"a logit moves by up to {moved:.2g}"
 
 
 _believing = believer(CHANGES, answers_move)
@@ -56,7 +57,7 @@ FROZEN = prediction(
     title="Predict what moves a frozen model",
     minutes=5,
     changes=CHANGES,
-    reference=answers_move,
+    found=answers_move,
     answers=("same", "changed"),
     mistakes=(
         Mistake(
@@ -88,8 +89,8 @@ FROZEN = prediction(
     ),
     hints=(
         "A model's answers depend on parameters *and* buffers. Who changes the one, who the other?",
-        "Ask for each: does anything write into a weight, or into batch norm's running mean? The skeleton:\n"
-        "return {'the same images once more, in eval mode': '____', ...}[change]",
+        "Ask for each: does anything write into a weight, or into batch norm's running mean? The form:\n"
+        '"the same images once more, in eval mode": "____",',
     ),
     takeaway="Frozen means three things: no gradient (None, not zero), eval mode, and buffers that nobody writes.",
 )

@@ -22,7 +22,7 @@ CHANGES = (
 
 
 @lru_cache(maxsize=8)
-def slopes_move(change: str) -> str:
+def slopes_move(change: str) -> tuple[str, str]:
     g = torch.Generator().manual_seed(0)
     x = torch.randn(40, 3, generator=g, dtype=torch.float64)
     y = x @ torch.tensor([1.0, -2.0, 0.5], dtype=torch.float64) + torch.randn(40, generator=g, dtype=torch.float64)
@@ -40,7 +40,9 @@ def slopes_move(change: str) -> str:
         CHANGES[3]: (x, y + 5),
         CHANGES[4]: (x, y + noise),
     }[change]
-    return "same" if torch.allclose(slopes(*after), slopes(x, y), atol=1e-9) else "changed"
+    moved = float((slopes(*after) - slopes(x, y)).abs().max())
+    same = moved < 1e-9
+    return "same" if same else "changed", f"a slope moves by up to {0 if same else moved:.2g}"
 
 
 _believing = believer(CHANGES, slopes_move)
@@ -51,7 +53,7 @@ SLOPES = prediction(
     title="Predict a fit",
     minutes=5,
     changes=CHANGES,
-    reference=slopes_move,
+    found=slopes_move,
     answers=("same", "changed"),
     mistakes=(
         Mistake(
@@ -82,7 +84,7 @@ SLOPES = prediction(
     ),
     hints=(
         "The fit solves (XᵀX) w = Xᵀy. For each change: what becomes of XᵀX, what of Xᵀy?",
-        "The skeleton:\nreturn {'every person is listed twice': '____', ...}[change]",
+        'The form:\n"every person is listed twice": "____",',
     ),
     takeaway="A least-squares fit sees the labels only through Xᵀy.",
 )

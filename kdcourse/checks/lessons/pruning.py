@@ -23,14 +23,14 @@ SHARES = {1.0: "all", 0.5: "a half", 0.25: "a quarter", 0.125: "an eighth"}
 
 
 @lru_cache(maxsize=8)
-def share_left(cut: str) -> str:
+def share_left(cut: str) -> tuple[str, str]:
     """FLOPs of one of three 3 x 3 convolutions (one grey image, 16, 32 and 64 channels) after a cut, as a share."""
     layer, halved = int(cut[6]), [1, 2, 3] if "every" in cut else [int(n) for n in "123" if f"layer {n}'s" in cut]
     whole, channels = [1, 16, 32, 64], [1, 16, 32, 64]
     for n in halved:
         channels[n] //= 2
     before, after = (2 * 9 * 7**2 * widths[layer - 1] * widths[layer] for widths in (whole, channels))
-    return SHARES[after / before]
+    return SHARES[after / before], f"{before:,} → {after:,} FLOPs"
 
 
 _believing = believer(CUTS, share_left)
@@ -40,7 +40,7 @@ LEFT = prediction(
     title="Predict what is left to compute",
     minutes=5,
     changes=CUTS,
-    reference=share_left,
+    found=share_left,
     answers=tuple(SHARES.values()),
     mistakes=(
         Mistake(
@@ -71,7 +71,7 @@ LEFT = prediction(
     ),
     hints=(
         "FLOPs of a convolution: 2 × places × kernel × channels that it reads × channels that it gives. Which factors change?",
-        "The skeleton:\nreturn {\"layer 2, when half of layer 2's channels go\": '____', ...}[change]",
+        'The form:\n"layer 2, when half of layer 2\'s channels go": "____",',
     ),
     takeaway="A channel that goes makes its own layer cheaper, and the next one.",
 )

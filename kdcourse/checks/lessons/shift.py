@@ -25,7 +25,7 @@ SHOES = (5, 7, 9)
 
 
 @lru_cache(maxsize=8)
-def judge_says(other: str) -> str:
+def judge_says(other: str) -> tuple[str, str]:
     """A logistic regression tries to tell 2,000 training images from 2,000 others; p below 0.01 is "apart"."""
     train = splits().train
     one, half = train.select(torch.arange(4000)), train.select(torch.arange(4000, 8000))
@@ -38,7 +38,8 @@ def judge_says(other: str) -> str:
         SETS[3]: Part(half.images.flip(3), half.labels),
         SETS[4]: Part(0.8 * half.images, half.labels),
     }[other]
-    return "apart" if shift(one, second, n=4000)["p"] < 0.01 else "alike"
+    found = shift(one, second, n=4000)
+    return "apart" if found["p"] < 0.01 else "alike", f"{100 * found['accuracy']:.0f} % right, p = {found['p']:.2g}"
 
 
 _believing = believer(SETS, judge_says)
@@ -48,7 +49,7 @@ JUDGE = prediction(
     title="Predict the judge",
     minutes=5,
     changes=SETS,
-    reference=judge_says,
+    found=judge_says,
     answers=("apart", "alike"),
     mistakes=(
         Mistake(
@@ -82,8 +83,8 @@ JUDGE = prediction(
     ),
     hints=(
         "What does the judge get to see, and what would it have to see to be right more often than a coin?",
-        "Only images reach the judge, of two different sets, half of each held back for its exam. The skeleton:\n"
-        "return {'the other half of the same images': '____', ...}[change]",
+        "Only images reach the judge, of two different sets, half of each held back for its exam. The form:\n"
+        '"the other half of the same images": "____",',
     ),
     takeaway="The judge notices what changes the images as a set, their classes' shares too, and never the labels.",
 )

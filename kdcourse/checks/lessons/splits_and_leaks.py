@@ -25,7 +25,7 @@ CHANGES = (
 
 
 @lru_cache(maxsize=8)
-def score_moves(change: str) -> str:
+def score_moves(change: str) -> tuple[str, str]:
     train, exam = splits().train, splits().val
     x, y, ex, ey = train.images[:400].flatten(1), train.labels[:400], exam.images[:100].flatten(1), exam.labels[:100]
 
@@ -42,7 +42,8 @@ def score_moves(change: str) -> str:
         CHANGES[4]: (x, wrong, ex),
     }
     before, after = nearest_neighbour(x, y, ex), nearest_neighbour(*arguments[change])
-    return "same" if after == before else "up" if after > before else "down"
+    word = "same" if after == before else "up" if after > before else "down"
+    return word, f"{before} → {after} of 100 right"
 
 
 _believing = believer(CHANGES, score_moves)
@@ -53,7 +54,7 @@ SCORE = prediction(
     title="Predict a score",
     minutes=5,
     changes=CHANGES,
-    reference=score_moves,
+    found=score_moves,
     answers=("up", "down", "same"),
     mistakes=(
         Mistake(
@@ -90,8 +91,8 @@ SCORE = prediction(
     ),
     hints=(
         "One nearest neighbour: each exam image gets the label of the closest training image. Think in distances.",
-        "The distance between two images does not ask in which order they stand. The skeleton:\n"
-        "return {'half of the exam images are copied into training': '____', ...}[change]",
+        "The distance between two images does not ask in which order they stand. The form:\n"
+        '"half of the exam images are copied into training": "____",',
     ),
     takeaway="A leak flatters, a shift between the two sides hurts, and what moves both sides alike does neither.",
 )

@@ -23,8 +23,8 @@ PARTS = (
 
 
 @lru_cache(maxsize=1)
-def _before_and_after() -> dict[str, str]:
-    """A tiny distillation, and what of it is not as it was."""
+def _before_and_after() -> dict[str, tuple[str, str]]:
+    """A tiny distillation, and how many numbers of each part are not as they were."""
     part = splits().train.select(torch.arange(128))
     teacher, student = kd.build("cnn", width=4, seed=0), kd.build("cnn", width=4, seed=1)
 
@@ -38,13 +38,15 @@ def _before_and_after() -> dict[str, str]:
 
     before = measure()
     kd.distill(teacher, student, part, epochs=1, progress=False)
+    pairs = zip(before, measure(), strict=True)
+    moved = [(int((was != now).sum()), was.numel()) for was, now in pairs]
     return {
-        name: "same" if torch.equal(was, now) else "changed"
-        for name, was, now in zip(PARTS, before, measure(), strict=True)
+        name: ("changed" if some else "same", f"{some:,} of {every:,} numbers moved")
+        for name, (some, every) in zip(PARTS, moved, strict=True)
     }
 
 
-def after_distilling(part: str) -> str:
+def after_distilling(part: str) -> tuple[str, str]:
     return _before_and_after()[part]
 
 
@@ -55,7 +57,7 @@ WHO = prediction(
     title="Who changes?",
     minutes=4,
     changes=PARTS,
-    reference=after_distilling,
+    found=after_distilling,
     answers=("changed", "same"),
     mistakes=(
         Mistake(
@@ -86,7 +88,7 @@ WHO = prediction(
     ),
     hints=(
         "Who answers, and who learns?",
-        "Only one of the five is trained. The skeleton:\nreturn {\"the student's weights\": '____', ...}[part]",
+        'Only one of the five is trained. The form:\n"the student\'s weights": "____",',
     ),
     takeaway="Only the student's weights change. The teacher and the images are as they were, and the student costs the same.",
 )

@@ -22,7 +22,7 @@ CHANGES = (
 
 
 @lru_cache(maxsize=8)
-def layer_gets(change: str) -> str:
+def layer_gets(change: str) -> tuple[str, str]:
     g = torch.Generator().manual_seed(0)
     weights = [torch.randn(4, 4, generator=g, dtype=torch.float64).requires_grad_() for _ in range(3)]
     x, target = (torch.randn(8, 4, generator=g, dtype=torch.float64) for _ in range(2))
@@ -36,8 +36,10 @@ def layer_gets(change: str) -> str:
     w = weights[0 if "layer 1" in change else 2]
     grad = torch.autograd.grad(loss, w, allow_unused=True)[0] if loss.requires_grad else None
     if grad is None:
-        return "nothing"
-    return "only the penalty" if torch.allclose(grad, 0.02 * w) else "the teacher's answers"
+        return "nothing", "no gradient"
+    penalty = "0.01" in change and torch.allclose(grad, 0.02 * w)
+    length = f"gradient of length {float(grad.norm()):.2g}"
+    return ("only the penalty", f"{length}, 2λ times the weights") if penalty else ("the teacher's answers", length)
 
 
 _believing = believer(CHANGES, layer_gets)
@@ -48,7 +50,7 @@ REACHED = prediction(
     title="Predict what reaches a layer",
     minutes=5,
     changes=CHANGES,
-    reference=layer_gets,
+    found=layer_gets,
     answers=("the teacher's answers", "only the penalty", "nothing"),
     mistakes=(
         Mistake(
@@ -104,7 +106,7 @@ REACHED = prediction(
     ),
     hints=(
         "For each term ask: which tensor does it read, and which weights were used to compute that tensor?",
-        "The skeleton:\nreturn {\"layer 1, from the article's loss with λ = 0\": '____', ...}[change]",
+        'The form:\n"layer 1, from the article\'s loss with λ = 0": "____",',
     ),
     takeaway="Term k trains the layers before k. The last layer is in nobody's past.",
 )
