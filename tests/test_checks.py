@@ -25,7 +25,8 @@ from kdcourse.checks import _calling as calling
 from kdcourse.checks import _checking as checking
 from kdcourse.checks import _progress as progress_file
 from kdcourse.checks import _renamed as renamed
-from kdcourse.checks._judges import close, relation, shown
+from kdcourse.checks._facts import relation
+from kdcourse.checks._judges import close, shown
 from kdcourse.checks._task import Strange, plain
 
 from .conftest import COURSE, ROOT

@@ -11,9 +11,10 @@ from kdcourse._arguments import fail
 from kdcourse.checks import _progress
 from kdcourse.checks._calling import PATIENCE, Calls, Outcome, call_all, error_name
 from kdcourse.checks._card import Card, Note
-from kdcourse.checks._judges import relation, shown
+from kdcourse.checks._facts import fact, overflow
+from kdcourse.checks._judges import shown, tensor_of
 from kdcourse.checks._predict import committed, points
-from kdcourse.checks._task import Mistake, Task, copied, plain
+from kdcourse.checks._task import Mistake, Task, copied, double, plain
 from kdcourse.checks._tasks import find
 
 __all__ = ["check", "recognise", "verdict"]
@@ -147,7 +148,8 @@ def _judged(task: Task, card: Card, inputs: Sequence[tuple[Any, ...]], calls: Ca
             hint = found.hint
             facts += [*arguments, *_answers(task, expected[at], outcome, found.difference)]
         known = recognise(task, inputs, calls.outcomes)
-        hint = known.hint if known else hint or _other_hint(outcome, expected, calls)
+        hint = known.hint if known else hint or _partly(task, inputs, calls.outcomes, expected)
+        hint = hint or fact(task, inputs, calls.outcomes, expected, at)
         mistake, note = known.name if known else "", card.note if hint else f"check.hint('{task.id}') gives a push."
         told: dict[str, Any] = {"facts": tuple(facts), "hint": hint, "mistake": mistake, "note": note}
         return replace(card, state="not yet", arguments=inputs[at], **told)
@@ -177,29 +179,47 @@ def _in_kind(expected: Any, got: Any) -> Any:
     return expected.to(got.dtype) if all(floats) else expected
 
 
-def _other_hint(outcome: Outcome, expected: Sequence[Any], calls: Calls) -> str:
-    """What holds of a wrong answer that is none of the named mistakes: measured facts, no guesses."""
-    if outcome.state == "raised":
-        return ""
-    if outcome.changed:
-        name = outcome.changed[0]
-        return (
-            f"The function changes its argument. Work on a copy (`{name}.clone()`), or write `x = x + 1`, not `x += 1`."
-        )
-    if any(other.state != "returned" for other in calls.outcomes):
-        return ""
-    return relation(expected, [other.value for other in calls.outcomes])
-
-
 def recognise(task: Task, inputs: Sequence[tuple[Any, ...]], outcomes: Sequence[Outcome]) -> Mistake | None:
-    """The named mistake that gives the very same outputs on every input, if there is one."""
+    """The named mistake that gives the very same outputs on every input, if there is one.
+
+    Where outputs that are finite agree and the others are NaN or infinite, the mistake is named and the overflow, too.
+    """
     if len(outcomes) != len(inputs) or any(outcome.state == "stopped" for outcome in outcomes):
         return None
     for mistake in task.mistakes:
-        pairs = zip(inputs, outcomes, strict=True)
-        if all(_alike(task, _try(mistake, args), outcome) for args, outcome in pairs):
+        if all(_alike(task, _try(mistake, args), o) for args, o in zip(inputs, outcomes, strict=True)):
             return mistake
+    lost = [at for at, outcome in enumerate(outcomes) if _lost(outcome)]
+    finite = [at for at in range(len(inputs)) if at not in lost]
+    for mistake in task.mistakes if lost and len(finite) > 1 else ():
+        tried = {at: _try(mistake, inputs[at]) for at in finite}
+        wrong = any(
+            not _alike(task, Outcome("returned", plain(task.reference(*double(inputs[at])))), tried[at])
+            for at in finite
+        )
+        if wrong and all(_alike(task, tried[at], outcomes[at]) for at in finite):
+            return replace(mistake, hint=f"{mistake.hint} {overflow(task.rungs[lost[0]])}")
     return None
+
+
+def _lost(outcome: Outcome) -> bool:
+    """Whether numbers came back that are none any more."""
+    value = tensor_of(outcome.value) if outcome.state == "returned" else None
+    return value is not None and value.is_floating_point() and not bool(value.isfinite().all())
+
+
+def _partly(
+    task: Task, inputs: Sequence[tuple[Any, ...]], outcomes: Sequence[Outcome], expected: Sequence[Any]
+) -> str:  # fmt: skip
+    """The named mistakes that give the learner's numbers wherever these are wrong, if there are one or two."""
+    if len(outcomes) != len(inputs) or any(o.state != "returned" or o.changed for o in outcomes):
+        return ""
+    wrong = [at for at, o in enumerate(outcomes) if not task.judge(expected[at], o.value)]
+    same = [m for m in task.mistakes if all(_alike(task, _try(m, inputs[at]), outcomes[at]) for at in wrong)]
+    if not same or len(same) > 2:
+        return ""
+    told = " Or: ".join(mistake.hint for mistake in same)
+    return f"Where they are wrong, your answers are those of {' or of '.join(f'‘{m.name}’' for m in same)}: {told}"
 
 
 def _try(mistake: Mistake, args: tuple[Any, ...]) -> Outcome:

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from kdcourse.checks._task import Strange, Verdict
 
-__all__ = ["close", "predictions", "relation", "shown", "words"]
+__all__ = ["ATOL", "RTOL", "close", "number", "predictions", "shown", "tensor_of", "words"]
 
 RTOL, ATOL = 1e-4, 1e-5  # relative to each value, and to the largest one
 FLOOR = 1e-6  # what rounding leaves where zero is expected
@@ -23,11 +23,11 @@ def shown(value: Any) -> str:
     if isinstance(value, Tensor):
         kind = str(value.dtype).removeprefix("torch.")
         if value.ndim == 0:
-            return f"{_number(value.item())} (tensor, {kind})"
+            return f"{number(value.item())} (tensor, {kind})"
         if value.numel() == 0:
             return f"tensor {_shape(value)}, {kind}, empty"
         inside = (
-            _first(value) if value.ndim < 3 else f"from {_number(value.min().item())} to {_number(value.max().item())}"
+            _first(value) if value.ndim < 3 else f"from {number(value.min().item())} to {number(value.max().item())}"
         )
         return f"tensor {_shape(value)}, {kind}: {inside}"
     if isinstance(value, Strange):
@@ -39,10 +39,11 @@ def shown(value: Any) -> str:
         return "{" + ", ".join(f"{key!r}: {shown(item)}" for key, item in list(value.items())[:6]) + "}"
     if isinstance(value, str):
         return repr(value if len(value) <= 60 else value[:57] + "…")
-    return _number(value) if isinstance(value, float) else repr(value)
+    return number(value) if isinstance(value, float) else repr(value)
 
 
-def _number(value: Any) -> str:
+def number(value: Any) -> str:
+    """A number as people write it."""
     return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
@@ -52,7 +53,7 @@ def _shape(value: Tensor) -> str:
 
 def _first(value: Tensor) -> str:
     if value.ndim == 1:
-        inside = ", ".join(_number(v) for v in value[:6].tolist())
+        inside = ", ".join(number(v) for v in value[:6].tolist())
         return f"[{inside}{', …' if len(value) > 6 else ''}]"
     rows = ", ".join(_first(row) for row in value[:2])
     return f"[{rows}{', …' if len(value) > 2 else ''}]"
@@ -81,7 +82,7 @@ def _compare(expected: Any, got: Any, where: str, rtol: float) -> Verdict:
     if isinstance(expected, str) or expected is None:
         right = type(got) is type(expected) and got == expected
         return Verdict(right, "" if right else f"{where}{shown(got)} where {shown(expected)} is expected")
-    target, value = _tensor(expected), _tensor(got)
+    target, value = tensor_of(expected), tensor_of(got)
     if target is None or value is None or value.is_complex():
         return Verdict(False, f"{where}{shown(got)} came back; {_wanted(expected)} is expected")
     return _compare_tensors(target, value, where, rtol)
@@ -95,7 +96,7 @@ def _wanted(expected: Any) -> str:
     return "a text" if isinstance(expected, str) else "a dict" if isinstance(expected, dict) else "a number"
 
 
-def _tensor(value: Any) -> Tensor | None:
+def tensor_of(value: Any) -> Tensor | None:
     if isinstance(value, Tensor):
         return value
     if isinstance(value, int) and not -(2**63) <= value < 2**63:  # too long for a tensor of whole numbers
@@ -105,7 +106,7 @@ def _tensor(value: Any) -> Tensor | None:
     if isinstance(value, (list, tuple)):
         if not value:
             return torch.empty(0)
-        items = [_tensor(item) for item in value]
+        items = [tensor_of(item) for item in value]
         known = [item for item in items if item is not None and not item.is_complex()]
         if len(known) == len(items) and all(item.shape == known[0].shape for item in known):
             return torch.stack([item.double() for item in known])
@@ -126,11 +127,11 @@ def _compare_tensors(expected: Tensor, got: Tensor, where: str, rtol: float) -> 
     at = tuple(wrong.nonzero()[0].tolist())
     got_one, wanted_one = got[at].item(), expected[at].item()
     if expected.ndim == 0:
-        return Verdict(False, f"{where}{_number(got_one)} where {_number(wanted_one)} is expected")
+        return Verdict(False, f"{where}{number(got_one)} where {number(wanted_one)} is expected")
     count = f"{int(wrong.sum())} of {wrong.numel()} values differ, first at {list(at)}"
     nan = int(value.isnan().sum())
     more = f"; {nan} are NaN" if nan else ""
-    said = f"{where}{count}: {_number(got_one)} where {_number(wanted_one)} is expected{more}"
+    said = f"{where}{count}: {number(got_one)} where {number(wanted_one)} is expected{more}"
     return Verdict(False, said, _half(target, value, got.dtype))
 
 
@@ -182,32 +183,13 @@ def words(*allowed: str) -> Any:
     return judge
 
 
-def relation(expected: Sequence[Any], got: Sequence[Any]) -> str:
-    """A fact about all answers together: each the same multiple of what is expected, or the same distance from it."""
-    pairs = [(_tensor(e), _tensor(g)) for e, g in zip(expected, got, strict=True)]
-    flat = [(e.flatten(), g.flatten()) for e, g in pairs if e is not None and g is not None and e.shape == g.shape]
-    if len(flat) < len(pairs) or any(v.is_complex() or v.dtype == torch.bool for pair in flat for v in pair):
-        return ""
-    target, value = (torch.cat([pair[i].double() for pair in flat]) for i in (0, 1))
-    slack = torch.cat([ATOL * v.double().abs().amax().expand(len(v)) for _, v in flat if len(v)])
-    some = target != 0
-    if not (target.isfinite().all() and value.isfinite().all()) or int(some.sum()) < 2:
-        return ""
-    ratio, move = (value[some] / target[some]).median(), (value - target).median()
-    if abs(ratio - 1) > 0.01 and ((value - ratio * target).abs() <= RTOL * value.abs() + slack).all():
-        return f"Every value is {_number(float(f'{ratio.item():.4g}'))} times the expected one."
-    if abs(move) > 1e-6 and ((value - target - move).abs() <= RTOL * abs(move) + slack).all():
-        return f"Every value is {_number(float(f'{move.item():.4g}'))} away from the expected one."
-    return ""
-
-
 # ---------------------------------------------------------------- predictions held against a bar
 
 
 def predictions(expected: dict[str, Any], got: Any) -> Verdict:
     """Predicted classes against ``expected``: ``labels``, ``bar`` (accuracy to reach), ``alone`` (labels alone)."""
     labels, bar, alone = expected["labels"], expected["bar"], expected["alone"]
-    value = _tensor(got)
+    value = tensor_of(got)
     if value is None:
         return Verdict(False, f"{shown(got)} came back; one class for each of {len(labels)} images is expected")
     if value.is_complex():
