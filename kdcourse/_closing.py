@@ -1,9 +1,11 @@
-"""What a run of the pipeline says: one sentence a regime, and warnings as sentences."""
+"""What a run of the pipeline says and is called: one sentence a regime, warnings as sentences, a plain folder name."""
 
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
+from kdcourse._arguments import fail
 from kdcourse._intervals import Difference
 
 Finding = tuple[str, list[float], Difference]  # regime, accuracies of the distilled target and of labels alone
@@ -27,3 +29,11 @@ def spoken(say: Callable[[str], None]) -> Iterator[None]:
     with warnings.catch_warnings():
         warnings.showwarning = lambda message, *rest, **more: say(f"Note: {message}.")
         yield
+
+
+def plain_name(name: Any) -> str:
+    """A name that is one folder below another, on every system."""
+    plain = isinstance(name, str) and name.strip(" .") and name == name.strip() and name.isprintable()
+    if not plain or set(name) & set('/\\:*?"<>|'):
+        raise fail("name", "be a plain folder name", name, "Write my-run, say; the folder lies below runs/.")
+    return str(name)

@@ -22,7 +22,7 @@ import kdcourse.data as kd_data
 from kdcourse._answers import predict
 from kdcourse._arguments import fail, one_of, positive
 from kdcourse._bars import naming
-from kdcourse._closing import findings, spoken
+from kdcourse._closing import findings, plain_name, spoken
 from kdcourse._feeds import TensorFeed, progress_bar
 from kdcourse._interrupts import Interrupted
 from kdcourse._profile import profile
@@ -421,7 +421,7 @@ def run(
     one_of("direction", direction, DIRECTIONS)
     positive("labels", labels, whole=True)
     positive("seed", seed, whole=True, zero=True)
-    started, folder = time.perf_counter(), Path(root) / _plain_name(name)
+    started, folder = time.perf_counter(), Path(root) / plain_name(name)
     splits = kd_data.split(kd_data.load("fashion-mnist", full=profile().full), val=0.2, seed=seed)
     _with_labels(splits.train, labels, seed)
     for regime in ("all", str(labels)):  # refuse what could not be saved before anything is trained
@@ -444,14 +444,6 @@ def run(
     _write_report(folder, outcomes)
     say(f"\n{folder}: frozen weights, figure.png, report.json. {time.perf_counter() - started:.0f} s in all.")
     return outcomes
-
-
-def _plain_name(name: Any) -> str:
-    """A name that is one folder below another, on every system."""
-    plain = isinstance(name, str) and name.strip(" .") and name == name.strip() and name.isprintable()
-    if not plain or set(name) & set('/\\:*?"<>|'):
-        raise fail("name", "be a plain folder name", name, "Write my-run, say; the folder lies below runs/.")
-    return str(name)
 
 
 def _regime(

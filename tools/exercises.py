@@ -36,6 +36,11 @@ STEPS = (
     LockCells, ClearSolutions, ClearOutput, CheckCellMetadata, ComputeChecksums, ClearHiddenTests, ClearMarkScheme,
     ComputeChecksums, CheckCellMetadata,
 )  # fmt: skip
+RULES = """\
+**Rules of all checks.** Arguments are tensors where nothing else is said; a tensor, an array, a list or a number may
+come back. An argument must stay as it came: work on a copy. All inputs of a task together may take 5 seconds of the
+processor's time, those of a *design* 10. Where two things tie, the first counts. After a wrong answer
+`check.input("…")` gives the arguments that failed."""
 CHECK = """\
 card = check("{id}", {name})
 ### BEGIN HIDDEN TESTS
@@ -95,7 +100,8 @@ def filled(cell: Any, lesson: Lesson, lessons: list[Lesson]) -> None:
             fold(cell.metadata)
             cell.source = SETUP.replace("ADDRESS", address()).strip()
     if cell.cell_type == "markdown" and "\n\n# " in cell.source and "[map]" in cell.source:
-        cell.source = frame(lesson, lessons) + "\n\n" + cell.source.partition("\n\n")[2]
+        prose = cell.source.partition("\n\n")[2].partition("\n\n**Rules of all checks.**")[0]
+        cell.source = f"{frame(lesson, lessons)}\n\n{prose}\n\n{RULES}"
 
 
 def solution(path: Path, lesson: Lesson, lessons: list[Lesson]) -> Any:

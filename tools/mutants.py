@@ -87,7 +87,7 @@ MUTANTS = [
     Mutant("a last batch of one image", "synthesis.py", 'torch.tensor_split(poor, -(-len(poor) // self.options["batch_size"]))', 'torch.split(poor, self.options["batch_size"])', "synthesis"),
     Mutant("an interrupted report that looks whole", "pipeline.py", "outcome.regime: outcome}, incomplete=True)", "outcome.regime: outcome})", "pipeline"),
     Mutant("a regime saved at the end only", "pipeline.py", "            _save(outcome, outcomes, folder, splits)\n", "", "pipeline"),
-    Mutant("a name that leaves its folder", "pipeline.py", "Path(root) / _plain_name(name)", "Path(root) / str(name)", "pipeline"),
+    Mutant("a name that leaves its folder", "pipeline.py", "Path(root) / plain_name(name)", "Path(root) / str(name)", "pipeline"),
     Mutant("one bad folder hides the good ones", "__main__.py", "            well = False\n            _complain", "            return False\n            _complain", "command"),
     Mutant("a damaged progress file counts as nothing done", "__main__.py", "if _progress._loaded(file) is None:", "if False:", "command"),
     Mutant("a fault of the package loses its traceback", "__main__.py", "        if not _meant(error):", "        if False:", "command"),

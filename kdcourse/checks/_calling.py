@@ -27,7 +27,7 @@ from torch import Tensor
 from kdcourse.checks._task import copied, plain
 from kdcourse.data import seeded
 
-__all__ = ["Calls", "Outcome", "call_all", "error_name"]
+__all__ = ["Calls", "Outcome", "call_all", "error_name", "passes_gradient"]
 
 KEPT = 2000  # characters of what the function prints
 SLICE = 0.1  # seconds
@@ -131,6 +131,22 @@ def _without_bars(text: str) -> str:
 
 def _unfinished(outcomes: Sequence[Outcome], wanted: int) -> bool:
     return len(outcomes) < wanted and not (outcomes and outcomes[-1].state == "untouched")
+
+
+def passes_gradient(
+    function: Callable[..., Any], args: tuple[Any, ...], names: Sequence[str], to: str, *, limit: float, seed: int
+) -> bool:  # fmt: skip
+    """Whether the result depends, for autograd, on the tensors of the argument ``to``."""
+
+    def watched(*given: Any) -> bool:
+        value = given[list(names).index(to)]
+        for tensor in value if isinstance(value, (list, tuple)) else [value]:
+            tensor.requires_grad_()
+        result = function(*given)
+        return isinstance(result, Tensor) and result.requires_grad
+
+    found = call_all(watched, [args], names, limit=limit, seed=seed).outcomes[0]
+    return found.value is True
 
 
 class _Clock:

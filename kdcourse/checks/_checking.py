@@ -1,6 +1,7 @@
 """``check``: holds a learner's function against a task and says what is right, what is not, and why."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from datetime import date
 from typing import Any
@@ -9,8 +10,10 @@ import torch
 
 from kdcourse._arguments import fail
 from kdcourse.checks import _progress
-from kdcourse.checks._calling import PATIENCE, Calls, Outcome, call_all, error_name
+from kdcourse.checks._calling import PATIENCE, Calls, Outcome, call_all, error_name, passes_gradient
 from kdcourse.checks._card import Card, Note
+from kdcourse.checks._designs import judged as judged_design
+from kdcourse.checks._designs import sealed
 from kdcourse.checks._facts import fact, overflow
 from kdcourse.checks._judges import shown, tensor_of
 from kdcourse.checks._predict import committed, points
@@ -83,6 +86,10 @@ class _Check:
         return "check(task, function), check.input(task), check.hint(task), check.solution(task)"
 
 
+NO_GRADIENT = (
+    "The value is right, and nothing can be learned from it: `.item()`, `.detach()`, `torch.no_grad()`, NumPy or a "
+    "Python number cuts the gradient. Compute with tensors to the end."
+)
 _seen: dict[str, int] = {}  # hints given in this process, where progress is not kept
 _failed: dict[str, tuple[Any, ...]] = {}  # the arguments that failed in a task's last check in this process
 check = _Check()
@@ -108,7 +115,8 @@ def verdict(task: Task, function: Any, *, seed: int = 0, exam: str = "val") -> C
         call = f"Pass the function itself, without parentheses: check('{task.id}', {task.reference.__name__})."
         return replace(card, says=f"{shown(plain(function))} was passed, which cannot be called.", hint=call)
     inputs = task.inputs(seed, exam=exam) if task.kind == "design" else task.inputs(seed)
-    calls = call_all(function, inputs, task.parameters, limit=task.limit, seed=seed)
+    with sealed() if task.kind == "design" else nullcontext():
+        calls = call_all(function, inputs, task.parameters, limit=task.limit, seed=seed)
     card = replace(card, printed=calls.printed, seconds=calls.seconds)
     if not calls.limited:
         card = replace(card, note="No time limit here: this Python has no threads.")
@@ -120,14 +128,17 @@ def verdict(task: Task, function: Any, *, seed: int = 0, exam: str = "val") -> C
         says = f"{_late(task, calls)[:-1]} and cannot be stopped from outside. Restart the kernel."
         return replace(card, says=says)
     try:
-        return _judged(task, card, inputs, calls, task.expected(seed, exam))
+        expected = task.expected(seed, exam)
+        if task.kind == "design" and all(outcome.state == "returned" for outcome in calls.outcomes):
+            return judged_design(task, card, inputs, calls, expected)
+        judged = _judged(task, card, inputs, calls, expected)
+        return _with_gradient(task, judged, function, inputs, seed) if judged.passed and task.gradient else judged
     except Exception as error:
         says = f"The check itself failed ({error_name(error)}: {error}). That is our mistake; please report it."
         return replace(card, says=says)
 
 
 def _judged(task: Task, card: Card, inputs: Sequence[tuple[Any, ...]], calls: Calls, expected: Sequence[Any]) -> Card:
-    said = ""
     for at, outcome in enumerate(calls.outcomes):
         facts, hint = [("Input", f"{at + 1} of {len(inputs)}, {task.rungs[at]}")], ""
         arguments = [(name, shown(value)) for name, value in zip(task.parameters, inputs[at], strict=True)]
@@ -142,7 +153,6 @@ def _judged(task: Task, card: Card, inputs: Sequence[tuple[Any, ...]], calls: Ca
             facts += [("In", outcome.line)] if outcome.line else []
         else:
             found = task.judge(expected[at], outcome.value)
-            said = found.difference
             if found and not outcome.changed:
                 continue
             hint = found.hint
@@ -153,8 +163,17 @@ def _judged(task: Task, card: Card, inputs: Sequence[tuple[Any, ...]], calls: Ca
         mistake, note = known.name if known else "", card.note if hint else f"check.hint('{task.id}') gives a push."
         told: dict[str, Any] = {"facts": tuple(facts), "hint": hint, "mistake": mistake, "note": note}
         return replace(card, state="not yet", arguments=inputs[at], **told)
-    result = f" {said}." if task.kind == "design" else ""
-    return replace(card, state="passed", earned=1.0, says=f"{points(task, 1.0)}.{result} {task.takeaway}")
+    return replace(card, state="passed", earned=1.0, says=f"{points(task, 1.0)}. {task.takeaway}")
+
+
+def _with_gradient(task: Task, card: Card, function: Any, inputs: Sequence[tuple[Any, ...]], seed: int) -> Card:
+    """A loss that has the right value must let the gradient through, too."""
+    at = max(range(len(inputs)), key=lambda i: sum(v.numel() for v in inputs[i] if isinstance(v, torch.Tensor)))
+    if passes_gradient(function, inputs[at], task.parameters, task.gradient, limit=task.limit, seed=seed):
+        return card
+    facts = (("Input", f"{at + 1} of {len(inputs)}, {task.rungs[at]}"), ("Gradient", f"none reaches {task.gradient}"))
+    told: dict[str, Any] = {"says": "", "facts": facts, "earned": 0.0, "arguments": inputs[at]}
+    return replace(card, state="not yet", hint=NO_GRADIENT, mistake="no gradient", **told)
 
 
 def _late(task: Task, calls: Calls) -> str:
@@ -164,8 +183,6 @@ def _late(task: Task, calls: Calls) -> str:
 
 
 def _answers(task: Task, expected: Any, outcome: Outcome, difference: str) -> list[tuple[str, str]]:
-    if task.kind == "design":
-        return [("Got", shown(outcome.value)), ("Result", difference)]
     facts = [("Expected", shown(_in_kind(expected, outcome.value))), ("Got", shown(outcome.value))]
     facts += [("Difference", difference)] if difference else []
     if outcome.changed:

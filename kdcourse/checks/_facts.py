@@ -32,7 +32,7 @@ def fact(task: Task, inputs: Inputs, outcomes: Sequence[Outcome], expected: Sequ
     if here.value is None and expected[at] is not None:
         return "None came back: the function ends without `return`."
     got = [outcome.value for outcome in outcomes]
-    found = _of_kind(expected[at], got[at])
+    found = _of_kind(expected[at], got[at]) or _of_size(task, inputs[at], expected[at], got[at])
     if found:
         return found
     if all(outcome.state == "returned" for outcome in outcomes) and len(outcomes) == len(inputs):
@@ -84,6 +84,25 @@ def _of_kind(expected: Any, got: Any) -> str:
         return "One number is asked for, and one for each row or class came back. What is missing, a sum or a mean?"
     if want.ndim and not have.ndim:
         return "A single number came back. Over which dimension should not be summed or averaged?"
+    return ""
+
+
+def _of_size(task: Task, args: tuple[Any, ...], expected: Any, got: Any) -> str:
+    """Which argument says how many rows or columns there are to be."""
+    want, have = tensor_of(expected), tensor_of(got)
+    if want is None or have is None or want.ndim != have.ndim or not 0 < want.ndim < 3:
+        return ""
+    sizes: list[tuple[str, int]] = []
+    for name, value in zip(task.parameters, args, strict=True):
+        if isinstance(value, Tensor) and value.ndim:
+            sizes += [(f"len({name})", len(value)), *((f"{name}.shape[1]", v) for v in value.shape[1:2])]
+        elif isinstance(value, int) and not isinstance(value, bool):
+            sizes.append((name, value))
+    for what, wanted, found in zip(("rows", "columns"), want.shape, have.shape, strict=False):
+        named = [text for text, size in sizes if size == wanted]
+        if wanted != found and named:
+            things = what if want.ndim == 2 else "values"
+            return f"{found} {things} came back; {wanted} are asked for, as many as `{named[0]}` says."
     return ""
 
 

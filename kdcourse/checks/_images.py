@@ -10,7 +10,10 @@ from torch import Tensor
 from kdcourse.data import NO_LABEL, Part, Splits, few_labels, load, split
 from kdcourse.export import load_teacher
 
-__all__ = ["POOL", "EXAM", "few", "labels_alone", "order", "regression", "sat_by", "splits", "teacher_answers"]
+__all__ = [
+    "POOL", "EXAM", "few", "labels_alone", "order", "regression", "sat_by", "splits", "teacher_answers",
+    "teacher_says",
+]  # fmt: skip
 
 POOL, EXAM = 2000, 1000  # images without a label, images in an exam
 
@@ -27,6 +30,13 @@ def teacher_answers() -> Tensor:
     teacher = load_teacher(device="cpu")
     with torch.no_grad():
         return torch.cat([teacher(images) for images in splits().train.images[:POOL].split(250)])  # type: ignore[no-untyped-call]
+
+
+def teacher_says(images: Tensor) -> Tensor:
+    """The classes that the shipped teacher names."""
+    teacher = load_teacher(device="cpu")
+    with torch.no_grad():
+        return torch.cat([teacher(some).argmax(dim=1) for some in images.split(250)])  # type: ignore[no-untyped-call]
 
 
 def order(n: int, seed: int) -> Tensor:

@@ -25,11 +25,15 @@ MOST = 1_000_000  # values in lists, tuples and dicts that an answer may hold
 
 @dataclass(frozen=True)
 class Verdict:
-    """True where an answer is right; else ``difference`` says in words what differs, and ``hint`` what that shows."""
+    """True where an answer is right; else ``difference`` says in words what differs, and ``hint`` what that shows.
+
+    ``score``: of predictions that can be counted, the share of right ones.
+    """
 
     right: bool
     difference: str = ""
     hint: str = ""
+    score: float | None = None
 
     def __bool__(self) -> bool:
         return self.right
@@ -66,6 +70,7 @@ class Task:
         answers: for a design task: (seed, exam) -> what the judge holds the predictions against.
         words: for a predict task: what may be said of each rung.
         measured: for a predict task: the number behind what happens, in words.
+        gradient: the argument that a loss's gradient must reach; "" where no gradient is asked for.
     """
 
     id: str
@@ -85,6 +90,7 @@ class Task:
     answers: Callable[..., list[Any]] | None = field(default=None)
     words: tuple[str, ...] = ()
     measured: Callable[[str], str] = str
+    gradient: str = ""
 
     def __post_init__(self) -> None:
         one_of("kind", self.kind, KINDS)
@@ -162,8 +168,11 @@ def _plain(value: Any, left: list[int]) -> Any:
         return torch.from_numpy(value.copy()) if value.dtype.kind in "fiub" else Strange(f"array of {value.dtype}")
     if isinstance(value, np.generic):
         return value.item() if value.dtype.kind in "iub" else float(value) if value.dtype.kind == "f" else str(value)
-    if value is None or isinstance(value, (bool, int, float, str)):
+    if value is None or type(value) in (bool, int, float, str):
         return value
+    exact = next((kind for kind in (str, int, float) if isinstance(value, kind)), None)
+    if exact is not None:  # of a class of the learner's own, which may compare as it likes
+        return {str: str.__str__, int: int.__int__, float: float.__float__}[exact](value)
     if isinstance(value, (list, tuple)):
         items = [_plain(item, left) for item in value]
         return items if isinstance(value, list) else tuple(items)

@@ -206,6 +206,34 @@ INSIDE = Task(
             _kendall,
             "This is Kendall's correlation, another one of ranks. Spearman's is asked for.",
         ),
+        Mistake(
+            "equal scores make NaN",
+            lambda *a: _by_blocks(*a, equal=float("nan")),
+            "A block in which all scores are equal has no order and gives NaN, which reaches the mean. Leave it out.",
+        ),
+        Mistake(
+            "0 where no block is left",
+            lambda *a: _by_blocks(*a, none=0.0),
+            "Where no block is left, 0 came back. Nothing is known then: NaN.",
+        ),
+        Mistake(
+            "return inside the loop",
+            lambda *a: _by_blocks(*a, only="first"),
+            "The `return` stands inside the loop: only the first block is asked.",
+        ),
+        Mistake(
+            "the last block missed",
+            lambda *a: _by_blocks(*a, only="but the last"),
+            "The last block is missed: `range(blocks.max())` ends before it. `blocks.unique()` gives all.",
+        ),
+        Mistake(
+            "the p-value",
+            lambda *a: _by_blocks(*a, p_value=True),
+            "The p-value is taken, the second number that spearmanr gives. The correlation is the first: `.statistic`.",
+        ),
+        Mistake(
+            "the example's third", lambda *a: 1 / 3, "1/3, the worked example's answer, came back for every input."
+        ),
     ),
     hints=(
         "`blocks.unique()` gives each block once; `scores[blocks == block]` are its scores.",
@@ -215,6 +243,25 @@ INSIDE = Task(
     ),
     takeaway="Put what is trivially known, here the block, beside every correlation.",
 )
+
+
+def _by_blocks(
+    scores: Tensor, truth: Tensor, blocks: Tensor, *, equal: float | None = None, none: float = nan, only: str = "",
+    p_value: bool = False,
+) -> float:  # fmt: skip
+    """The answer with mistakes left in it."""
+    found, there = [], blocks.unique()
+    for block in there[:-1] if only == "but the last" else there:
+        a, b = scores[blocks == block], truth[blocks == block]
+        if a.min() < a.max():
+            both = stats.spearmanr(a, b)
+            found.append(float(both.pvalue if p_value else both.statistic))
+        elif equal is not None:
+            found.append(equal)
+        if only == "first" and found:
+            break
+    return sum(found) / len(found) if found else none
+
 
 # ---------------------------------------------------------------- all
 

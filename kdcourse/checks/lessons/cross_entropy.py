@@ -177,6 +177,36 @@ SMOOTHED = Task(
             lambda y, c, e: e * _one_hot(y, c) + (1 - e) / c,
             "ε and 1 − ε have changed places: at ε = 0 the label must have everything.",
         ),
+        Mistake(
+            "columns from the labels",
+            lambda y, c, e: smoothed_targets(y, c, e)[:, : int(y.max()) + 1],
+            "The number of columns comes from the labels. A class that nobody has here needs its column, too: `classes` says how many.",
+        ),
+        Mistake(
+            "divided by the images",
+            lambda y, c, e: (1 - e) * _one_hot(y, c) + e / len(y),
+            "ε is divided by the number of *images*. The classes share it: divide by `classes`.",
+        ),
+        Mistake(
+            "everybody's label",
+            lambda y, c, e: _all_rows(y, c, e),
+            "`targets[:, labels]` raises these columns in *every* row. A row has one label: `targets[torch.arange(len(labels)), labels]`.",
+        ),
+        Mistake(
+            "divided by the sum",
+            lambda y, c, e: (_one_hot(y, c) + e) / (1 + c * e),
+            "ε is added to every class and the row divided by its sum. That sums to 1, but it is another mixture: the label's share must be 1 − ε + ε/C.",
+        ),
+        Mistake(
+            "the example's row",
+            lambda y, c, e: torch.tensor([[0.7, 0.1, 0.1, 0.1]] * len(y)),
+            "The row of the worked example comes back for every label.",
+        ),
+        Mistake(
+            "cut to whole numbers",
+            lambda y, c, e: ((1 - e) * _one_hot(y, c) + e / c).long(),
+            "The shares are written into a tensor of whole numbers, which cuts them off. Make it a float one: `.float()`.",
+        ),
     ),
     hints=(
         "A mixture of two distributions: with weight 1 − ε the label alone, with weight ε all classes evenly.",
@@ -231,6 +261,7 @@ SOFT = Task(
     rungs=("like the teacher", "by hand", "random", "alpha = 0", "half of the images labelled", "no image labelled"),
     inputs=_soft_inputs,
     reference=soft_targets,
+    gradient="student_logits",
     judge=close,
     mistakes=(
         Mistake(
@@ -267,6 +298,36 @@ SOFT = Task(
             "NaN without labels",
             lambda z, v, y, t, a: a * imitation(z, v, t) + (1 - a) * F.cross_entropy(z, y),
             "Right until a batch has no label at all: then the mean over nothing is NaN. Such a batch contributes 0.",
+        ),
+        Mistake(
+            "the teacher's whole weight without labels",
+            lambda z, v, y, t, a: imitation(z, v, t) if (y == -100).all() else soft_targets(z, v, y, t, a),
+            "Without any label the teacher's part gets weight 1. Its weight is alpha, in every batch.",
+        ),
+        Mistake(
+            "everything lost without labels",
+            lambda z, v, y, t, a: torch.zeros(()) if (y == -100).all() else soft_targets(z, v, y, t, a),
+            "Without any label the *whole* loss becomes 0. Only the labels' part is 0 then; the teacher still speaks.",
+        ),
+        Mistake(
+            "1 − alpha forgotten",
+            lambda z, v, y, t, a: a * imitation(z, v, t) + _labelled(z, y),
+            "The labels' part has no weight: 1 − alpha is missing in front of it.",
+        ),
+        Mistake(
+            "T² over everything",
+            lambda z, v, y, t, a: t**2 * (a * imitation(z, v, t) / t**2 + (1 - a) * _labelled(z, y)),
+            "T² multiplies the labels' part, too. It belongs to the teacher's part alone.",
+        ),
+        Mistake(
+            "cross-entropy for KL",
+            lambda z, v, y, t, a: a * t**2 * F.cross_entropy(z / t, (v / t).softmax(dim=1)) + (1 - a) * _labelled(z, y),
+            "The teacher's part is a cross-entropy with soft targets. Its gradient is that of KL, but KL is what is asked for: it is 0 where both agree.",
+        ),
+        Mistake(
+            "not softened",
+            lambda z, v, y, t, a: a * t**2 * imitation(z, v, 1.0) + (1 - a) * _labelled(z, y),
+            "The teacher's part compares the answers at T = 1. Both sides are softened.",
         ),
     ),
     hints=(
@@ -329,6 +390,36 @@ PULL = Task(
             lambda z, v, t: t * (z.softmax(1) - v.softmax(1)) / len(z),
             "The probabilities are those at T = 1. Both sides are softened.",
         ),
+        Mistake(
+            "mean over classes",
+            lambda z, v, t: imitation_gradient(z, v, t) / z.shape[1],
+            'This is the gradient of `reduction="mean"`, which divides by the number of classes as well.',
+        ),
+        Mistake(
+            "the limit",
+            lambda z, v, t: (z - z.mean(1, keepdim=True) - v + v.mean(1, keepdim=True)) / z.shape[1] / len(z),
+            "This is the *limit* for a large T, the difference of centred logits over C. At this T the probabilities are asked for.",
+        ),
+        Mistake(
+            "by the teacher's logits",
+            lambda z, v, t: _by_autograd(z, v, t, of="teacher"),
+            "This is the gradient by the *teacher's* logits. The student's are asked for, and the teacher is a constant.",
+        ),
+        Mistake(
+            "difference of logarithms",
+            lambda z, v, t: t * ((z / t).log_softmax(1) - (v / t).log_softmax(1)) / len(z),
+            "The *logarithms* of the probabilities are subtracted. The gradient is the difference of the probabilities.",
+        ),
+        Mistake(
+            "KL the other way round",
+            lambda z, v, t: _by_autograd(z, v, t, swapped=True),
+            "This is the gradient of KL(q ‖ p). The teacher's p stands in front: KL(p ‖ q).",
+        ),
+        Mistake(
+            "always zero",
+            lambda z, v, t: torch.zeros_like(z),
+            "Zeros came back for every input. Only where student and teacher agree is the gradient zero.",
+        ),
     ),
     hints=(
         "Write the loss as a function of u = z / T. What is the derivative by u, and what does the chain rule add?",
@@ -337,6 +428,21 @@ PULL = Task(
     ),
     takeaway="T · (q − p) / N: for large T the difference is about (z − v) / (C T), and the T cancels.",
 )
+
+
+def _all_rows(labels: Tensor, classes: int, epsilon: float) -> Tensor:
+    targets = torch.full((len(labels), classes), epsilon / classes, dtype=torch.float64)
+    targets[:, labels] = 1 - epsilon + epsilon / classes
+    return targets
+
+
+def _by_autograd(z: Tensor, v: Tensor, t: float, *, of: str = "student", swapped: bool = False) -> Tensor:
+    z, v = z.clone().requires_grad_(), v.clone().requires_grad_()
+    log_q, log_p = (z / t).log_softmax(dim=1), (v / t).log_softmax(dim=1)
+    log_p, log_q = (log_q, log_p) if swapped else (log_p, log_q)
+    loss = t**2 * (log_p.exp() * (log_p - log_q)).sum(dim=1).mean()
+    return torch.autograd.grad(loss, v if of == "teacher" else z)[0]
+
 
 # ---------------------------------------------------------------- all
 

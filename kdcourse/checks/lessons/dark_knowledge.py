@@ -26,6 +26,7 @@ def _softened_inputs(seed: int) -> Inputs:
         (3 * torch.randn(5, 10, generator=g), 4.0),
         (torch.randn(4, 10, generator=g), 0.5),
         (torch.tensor([[1000.0, 999.0, 0.0], [-1000.0, -999.0, -998.0]]), 1.0),
+        (torch.tensor([[1000.0, 800.0, 0.0], [-1000.0, -1100.0, -2000.0]]), 100.0),
     ]
 
 
@@ -36,7 +37,15 @@ SOFTENED = Task(
     difficulty="warm-up",
     minutes=5,
     points=2,
-    rungs=("all logits equal", "by hand", "by hand, T = 2", "random, T = 4", "random, T = 0.5", "huge logits"),
+    rungs=(
+        "all logits equal",
+        "by hand",
+        "by hand, T = 2",
+        "random, T = 4",
+        "random, T = 0.5",
+        "huge logits",
+        "huge logits, T = 100",
+    ),
     inputs=_softened_inputs,
     reference=softened,
     judge=close,
@@ -64,6 +73,36 @@ SOFTENED = Task(
             "row's maximum first; it cancels in the fraction.",
         ),
         Mistake("logarithm", lambda z, t: (z / t).log_softmax(1), "These are log-probabilities. Take softmax."),
+        Mistake(
+            "keepdim forgotten",
+            lambda z, t: _shares((z / t - (z / t).max(1, keepdim=True).values).exp(), keepdim=False),
+            "`keepdim=True` is missing in the sum: each row must be divided by its own sum, and those sums must stay a column.",
+        ),
+        Mistake(
+            "the batch's maximum",
+            lambda z, t: _shares((z / t - (z / t).max()).exp()),
+            "The largest logit of the whole *batch* is subtracted. A row that lies far below it becomes 0 / 0: subtract each row's own maximum.",
+        ),
+        Mistake(
+            "exponents cut off",
+            lambda z, t: _shares((z / t).clamp(max=80).exp()),
+            "The exponents are cut off, so two large logits that differ come out equal. Subtracting the row's maximum loses nothing.",
+        ),
+        Mistake(
+            "every class alike",
+            lambda z, t: torch.full_like(z, 1 / z.shape[1]),
+            "Every class gets the same probability, whatever the logits say.",
+        ),
+        Mistake(
+            "powers of the probabilities",
+            lambda z, t: _shares(z.softmax(1) ** (1 / t)),
+            "The *probabilities* are raised to the power 1/T. On paper that is the same; but one that has rounded to 0 stays 0. Divide the logits.",
+        ),
+        Mistake(
+            "maximum before the division",
+            lambda z, t: _shares((z / t - z.max(1, keepdim=True).values).exp()),
+            "The maximum is that of the logits *before* the division by T. Take away the maximum of z / T, else exp() rounds to 0 everywhere.",
+        ),
     ),
     hints=(
         "A constant taken from every logit of a row changes no probability. Which constant keeps exp() small?",
@@ -223,6 +262,38 @@ CLASS_MEANS = Task(
             lambda z, y, t: torch.stack([(z / t).softmax(1)[y == c].mean(0) for c in y.unique()]),
             "One row for each class came back. Every image needs its target: give each image the row of its class.",
         ),
+        Mistake(
+            "one row a class of all",
+            lambda z, y, t: torch.stack([(z / t).softmax(1)[y == c].mean(0) for c in range(z.shape[1])]),
+            "One row for each class came back. Every image needs its target: give each image the row of its class.",
+        ),
+        Mistake(
+            "NaN from a class without images",
+            lambda z, y, t: _by_counts(z, y, t),
+            "A class that nobody has is divided by 0, and its NaN reaches all rows. Average only the classes that occur.",
+        ),
+        Mistake(
+            "indexed by class number",
+            lambda z, y, t: torch.stack([(z / t).softmax(1)[y == c].mean(0) for c in y.unique()])[y],
+            "The means of the classes that occur stand one below the other, and are then read by class *number*. That is wrong as soon as a class is missing.",
+        ),
+        Mistake(
+            "the teacher's classes",
+            lambda z, y, t: _means((z / t).softmax(1), z.argmax(1)),
+            "The images are grouped by the class that the *teacher* finds likeliest. The groups are the labels'.",
+        ),
+        Mistake(
+            "softened afterwards",
+            lambda z, y, t: (_means(z.softmax(1), y).log() / t).softmax(1),
+            "The answers are averaged at T = 1 and softened afterwards. Soften first, then average.",
+        ),
+        Mistake(
+            "classes counted as equal",
+            lambda z, y, t: (
+                _means((z / t).softmax(1), y) * (y[:, None] == y).sum(1, keepdim=True) * z.shape[1] / len(z)
+            ),
+            "Each class's sum is divided by N / C, as if all classes had as many images. Divide by the images of this class.",
+        ),
     ),
     hints=(
         "First soften all answers. Then, class by class, the images with that label share one mean.",
@@ -231,6 +302,17 @@ CLASS_MEANS = Task(
     ),
     takeaway="Whoever does better than this control has learned something about single images.",
 )
+
+
+def _shares(powers: Tensor, keepdim: bool = True) -> Tensor:
+    return powers / powers.sum(dim=1, keepdim=keepdim)
+
+
+def _by_counts(logits: Tensor, labels: Tensor, temperature: float) -> Tensor:
+    soft = (logits / temperature).softmax(dim=1)
+    members = (labels[:, None] == torch.arange(logits.shape[1])).to(soft.dtype)
+    return members @ ((members.T @ soft) / members.sum(dim=0)[:, None])
+
 
 # ---------------------------------------------------------------- all
 

@@ -8,9 +8,10 @@ from torch import Tensor
 from torch.nn import functional as F
 
 import kdcourse as kd
+from kdcourse.checks._designs import DRAWS, LIMIT, draws
 from kdcourse.checks._images import POOL, few, labels_alone, order, regression, sat_by, splits, teacher_answers
 from kdcourse.checks._judges import predictions
-from kdcourse.checks._task import Inputs, Task
+from kdcourse.checks._task import Task
 from kdcourse.data import Part
 
 # ---------------------------------------------------------------- why_distil.3
@@ -35,16 +36,20 @@ def distilled(images: Tensor, labels: Tensor, unlabelled: Tensor, teacher_logits
         return student.eval()(exam).argmax(dim=1)
 
 
-def _distilled_inputs(seed: int, exam: str = "val") -> Inputs:
+def _distilled_inputs(seed: int, exam: str) -> tuple[Any, ...]:
     known = few(500, seed)
-    return [(known.images, known.labels, splits().train.images[:POOL], teacher_answers(), sat_by(exam, seed).images)]
+    return known.images, known.labels, splits().train.images[:POOL], teacher_answers(), sat_by(exam, seed).images
 
 
-@lru_cache(maxsize=4)
-def _distilled_answers(seed: int, exam: str = "val") -> list[Any]:
+@lru_cache(maxsize=12)
+def _distilled_answers(seed: int, exam: str) -> dict[str, Any]:
     part = sat_by(exam, seed)
     alone = labels_alone(few(500, seed), part)
-    return [{"labels": part.labels, "bar": alone + LABELS_LEAD, "alone": alone}]
+    says = (
+        "A linear model of the 500 labels reaches {alone} % here. Do the logits of all 2,000 images enter the loss, softened? "
+        "Does the student take enough steps with a large enough learning rate?"
+    )
+    return {"labels": part.labels, "images": part.images, "bar": alone + LABELS_LEAD, "alone": alone, "says": says}
 
 
 DISTILLED = Task(
@@ -54,12 +59,12 @@ DISTILLED = Task(
     difficulty="stretch",
     minutes=20,
     points=4,
-    rungs=("500 labels, 2,000 images with the teacher's logits",),
-    inputs=_distilled_inputs,
+    rungs=DRAWS,
+    inputs=draws(_distilled_inputs),
     reference=distilled,
     judge=predictions,
-    answers=_distilled_answers,
-    limit=10.0,
+    answers=draws(_distilled_answers),
+    limit=LIMIT,
     hints=(
         "The 500 labels are the smaller half of what you are given. What do the logits of 2,000 images say?",
         "The skeleton, with blanks:\nfor _ in range(200):\n    at = torch.randint(len(unlabelled), (64,))\n"
@@ -96,18 +101,22 @@ def read_new_camera(images: Tensor, labels: Tensor, teacher_logits: Tensor, new:
         return student.eval()(exam).argmax(dim=1)
 
 
-def _camera_inputs(seed: int, exam: str = "val") -> Inputs:
+def _camera_inputs(seed: int, exam: str) -> tuple[Any, ...]:
     train = splits().train
     others = train.images[POOL + order(len(train) - POOL, seed)[:500]]
     sat = new_camera(sat_by(exam, seed).images)
-    return [(train.images[:POOL], train.labels[:POOL], teacher_answers(), new_camera(others), sat)]
+    return train.images[:POOL], train.labels[:POOL], teacher_answers(), new_camera(others), sat
 
 
-@lru_cache(maxsize=4)
-def _camera_answers(seed: int, exam: str = "val") -> list[Any]:
+@lru_cache(maxsize=12)
+def _camera_answers(seed: int, exam: str) -> dict[str, Any]:
     part = sat_by(exam, seed)
     alone = labels_alone(splits().train.select(torch.arange(POOL)), Part(new_camera(part.images), part.labels))
-    return [{"labels": part.labels, "bar": CAMERA_BAR, "alone": alone}]
+    says = (
+        "A linear model of the old camera's images reaches {alone} % on the new one's. Did your network learn from images "
+        "that look like the new ones? Compare means, spreads and sharpness of what it learned from with `new`."
+    )
+    return {"labels": part.labels, "images": part.images, "bar": CAMERA_BAR, "alone": alone, "says": says}
 
 
 CAMERA = Task(
@@ -117,12 +126,12 @@ CAMERA = Task(
     difficulty="stretch",
     minutes=20,
     points=4,
-    rungs=("2,000 labelled images, 500 unlabelled ones from the new camera",),
-    inputs=_camera_inputs,
+    rungs=DRAWS,
+    inputs=draws(_camera_inputs),
     reference=read_new_camera,
     judge=predictions,
-    answers=_camera_answers,
-    limit=10.0,
+    answers=draws(_camera_answers),
+    limit=LIMIT,
     hints=(
         "Look at five old and five new images side by side, and compare their mean and spread. What did the camera do?",
         "Make the labelled images look like the new ones, then train on them. The skeleton:\n"
@@ -156,7 +165,7 @@ def from_source(images: Tensor, labels: Tensor, unlabelled: Tensor, source_logit
         return target.eval()(exam).argmax(dim=1)
 
 
-@lru_cache(maxsize=4)
+@lru_cache(maxsize=12)
 def _source(seed: int) -> tuple[Tensor, Tensor]:
     """An order of the training images, and a source's logits on its last 2,000: a regression on 1,000 labels you lack."""
     at = order(len(splits().train), seed)[: OWN + THEIRS + OPEN]
@@ -164,17 +173,21 @@ def _source(seed: int) -> tuple[Tensor, Tensor]:
     return at, torch.from_numpy(regression(theirs).decision_function(open_.flatten(1).numpy())).float()
 
 
-def _source_inputs(seed: int, exam: str = "val") -> Inputs:
+def _source_inputs(seed: int, exam: str) -> tuple[Any, ...]:
     at, logits = _source(seed)
     own, open_ = splits().train.select(at[:OWN]), splits().train.images[at[OWN + THEIRS :]]
-    return [(own.images, own.labels, open_, logits, sat_by(exam, seed).images)]
+    return own.images, own.labels, open_, logits, sat_by(exam, seed).images
 
 
-@lru_cache(maxsize=4)
-def _source_answers(seed: int, exam: str = "val") -> list[Any]:
+@lru_cache(maxsize=12)
+def _source_answers(seed: int, exam: str) -> dict[str, Any]:
     part, own = sat_by(exam, seed), splits().train.select(_source(seed)[0][:OWN])
     alone = labels_alone(own, part)
-    return [{"labels": part.labels, "bar": alone + SOURCE_LEAD, "alone": alone}]
+    says = (
+        "A linear model of the 250 labels reaches {alone} % here. Do the source's logits teach, each with its own image, "
+        "beside the labels? Softened answers of 2,000 images say more than 250 labels."
+    )
+    return {"labels": part.labels, "images": part.images, "bar": alone + SOURCE_LEAD, "alone": alone, "says": says}
 
 
 SOURCE = Task(
@@ -184,12 +197,12 @@ SOURCE = Task(
     difficulty="stretch",
     minutes=20,
     points=4,
-    rungs=("250 labels, 2,000 images with a source's logits",),
-    inputs=_source_inputs,
+    rungs=DRAWS,
+    inputs=draws(_source_inputs),
     reference=from_source,
     judge=predictions,
-    answers=_source_answers,
-    limit=10.0,
+    answers=draws(_source_answers),
+    limit=LIMIT,
     hints=(
         "The source learned from 1,000 labels that you do not have. How do its logits tell you what it learned?",
         "Two losses, one batch. The skeleton:\ntold = F.cross_entropy(logits_on_your_images, ____)\n"

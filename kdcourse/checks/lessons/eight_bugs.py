@@ -24,6 +24,7 @@ IMITATION = Task(
     rungs=("nothing to learn", "one image by hand", "two images by hand", "random", "extreme logits"),
     inputs=imitation_inputs,
     reference=imitation,
+    gradient="student_logits",
     judge=close,
     mistakes=(
         Mistake(
@@ -63,6 +64,37 @@ IMITATION = Task(
             lambda z, v, t: len(z) * imitation(z, v, t),
             'The sum over images came back. `"batchmean"` divides by their number.',
         ),
+        Mistake(
+            "rounded before the logarithm",
+            lambda z, v, t: _by_hand(z, v, t, (z / t).softmax(1).log()),
+            "The logarithm is taken of the *rounded* softmax: it is −∞ where a probability has rounded to 0. `F.log_softmax` does both at once.",
+        ),
+        Mistake(
+            "logarithms of the teacher",
+            lambda z, v, t: t**2 * F.kl_div((z / t).log_softmax(1), (v / t).log_softmax(1), reduction="batchmean"),
+            "kl_div gets the teacher's *logarithms*. It wants probabilities there, or `log_target=True`.",
+        ),
+        Mistake(
+            "a little added",
+            lambda z, v, t: _by_hand(z, v, t, ((z / t).softmax(1) + 1e-8).log()),
+            "A small number is added before the logarithm, which caps the divergence for extreme logits. `F.log_softmax` needs no such help.",
+        ),
+        Mistake(
+            "always zero",
+            lambda z, v, t: 0 * z.sum(),
+            "Zero came back for every input. Only where student and teacher agree is the divergence zero.",
+        ),
+        Mistake(
+            "not softened",
+            lambda z, v, t: t**2 * imitation(z, v, 1.0),
+            "The answers are compared at T = 1. Both sides are softened.",
+        ),
+        Mistake(
+            "cross-entropy",
+            lambda z, v, t: t**2 * F.cross_entropy(z / t, (v / t).softmax(1)),
+            "This is the cross-entropy with soft targets. Its gradient is that of KL, but it is not 0 where both agree.",
+        ),
+        Mistake("T for T²", lambda z, v, t: imitation(z, v, t) / t, "The factor is T in place of T²."),
     ),
     hints=(
         "Begin with the first input: student and teacher agree, so the divergence must be 0. What does the code give there?",
@@ -206,6 +238,27 @@ ACTING_ALPHA = Task(
             lambda a, f: a / f / (a / f + 1 - a),
             "The teacher's weight is divided by the factor. It is multiplied: a factor of 1/16 makes it smaller.",
         ),
+        Mistake(
+            "a ratio",
+            lambda a, f: a * f / (1 - a),
+            "This is the ratio of the two weights. A share is a part of the whole: divide by their *sum*.",
+        ),
+        Mistake(
+            "rounded",
+            lambda a, f: round(acting_alpha(a, f), 2),
+            "The share is rounded to two digits. Return it as it is.",
+        ),
+        Mistake("the example's 0.36", lambda a, f: 0.36, "0.36, the example's answer, came back for every input."),
+        Mistake(
+            "labels at full weight",
+            lambda a, f: a * f / (a * f + 1),
+            "The labels' weight is taken for 1. It is 1 − alpha.",
+        ),
+        Mistake(
+            "always 1/16",
+            lambda a, f: acting_alpha(a, 1 / 16),
+            "The factor is taken for 1/16 each time. It is an argument.",
+        ),
     ),
     hints=(
         "Write down the two weights that really act: the teacher's and the labels'. What is the teacher's share of their sum?",
@@ -213,6 +266,12 @@ ACTING_ALPHA = Task(
     ),
     takeaway="A shrunken loss is a changed alpha: 0.9 without T² at T = 4 acts like 0.36.",
 )
+
+
+def _by_hand(z: Tensor, v: Tensor, t: float, log_q: Tensor) -> Tensor:
+    p = (v / t).softmax(dim=1)
+    return t**2 * (p * ((v / t).log_softmax(dim=1) - log_q)).sum(dim=1).mean()
+
 
 # ---------------------------------------------------------------- all
 

@@ -6,13 +6,12 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 import kdcourse as kd
 from kdcourse.checks._judges import close
 from kdcourse.checks._predict import believer, prediction
 from kdcourse.checks._task import Inputs, Mistake, Task
-from kdcourse.checks.lessons import designs
+from kdcourse.checks.lessons import designs, heads
 from kdcourse.data import seeded
 
 # ---------------------------------------------------------------- four_steps.1
@@ -188,6 +187,31 @@ INTERVAL = Task(
             lambda a, b: _interval(b, a),
             "This is theirs minus ours. Ours minus theirs is asked for: above zero where we are better.",
         ),
+        Mistake(
+            "Welch's",
+            lambda a, b: _welch(a, b),
+            "This is Welch's interval for two independent groups. The seeds are pairs: take the differences first.",
+        ),
+        Mistake(
+            "n for √n",
+            lambda a, b: _half(a, b, lambda d, t: t.ppf(0.975, len(d) - 1) * float(d.std()) / len(d)),
+            "The deviation is divided by n. The mean's error shrinks with √n.",
+        ),
+        Mistake(
+            "n degrees of freedom",
+            lambda a, b: _half(a, b, lambda d, t: t.ppf(0.975, len(d)) * float(d.std()) / len(d) ** 0.5),
+            "t has n degrees of freedom here. One is used up by the mean: n − 1.",
+        ),
+        Mistake(
+            "the mean in the middle",
+            lambda a, b: tuple(paired_interval(a, b)[i] for i in (1, 0, 2)),
+            "The mean stands between the two ends. Asked for are mean, lower end, upper end.",
+        ),
+        Mistake(
+            "from −∞ to ∞",
+            lambda a, b: (float((a - b).mean()), float("-inf"), float("inf")),
+            "The interval is the whole line. It holds the truth, and says nothing.",
+        ),
     ),
     hints=(
         "One difference a seed first. Their mean, their standard deviation, how many they are: that is all you need.",
@@ -215,6 +239,7 @@ def _score_inputs(seed: int) -> Inputs:
         (torch.tensor([[0.8, 0.8, 0.8], [0.9, 0.9, 0.7]]), torch.tensor([[0.7, 0.7, 0.7], [0.8, 0.8, 0.65]])),
         (torch.tensor([[0.8, 0.8, 0.8], [0.79, 0.79, 0.95]]), torch.tensor([[0.7, 0.7, 0.7], [0.69, 0.7, 0.9]])),
         (torch.tensor([[0.7, 0.72, 0.71], [0.95, 0.5, 0.5]]), torch.tensor([[0.7, 0.7, 0.71], [0.9, 0.4, 0.45]])),
+        (torch.tensor([[0.5, 0.75], [0.75, 0.5]]), torch.tensor([[0.5, 0.625], [0.75, 0.875]])),
         (worth + 0.02 * torch.randn(4, 5, generator=g), worth + 0.02 * torch.randn(4, 5, generator=g)),
     ]
 
@@ -233,6 +258,7 @@ HONEST = Task(
         "an unlucky seed",
         "a good seed",
         "a lucky seed",
+        "a tie",
         "random",
     ),
     inputs=_score_inputs,
@@ -275,6 +301,22 @@ HONEST = Task(
             lambda v, t: t[v.mean(1).argmax()].max(),
             "The rate is right; then the best *seed* is reported. Report the mean over seeds.",
         ),
+        Mistake(
+            "score by score",
+            lambda v, t: t[v.mean(1).argmax()],
+            "The chosen rate's scores came back, one a seed. Their mean is asked for.",
+        ),
+        Mistake("no rate chosen", lambda v, t: t.mean(), "The mean over *all* rates came back. Choose one rate first."),
+        Mistake(
+            "the best seed's test score",
+            lambda v, t: t[v.mean(1).argmax(), v[v.mean(1).argmax()].argmax()],
+            "Of the chosen rate only one seed is reported, the one that did best on validation. Report the mean over seeds.",
+        ),
+        Mistake(
+            "ties broken by test",
+            lambda v, t: t.mean(1)[v.mean(1) == v.mean(1).max()].max(),
+            "Where two rates tie on validation, *test* decides: that is the leak once more. Take the first.",
+        ),
     ),
     hints=(
         "Two questions, one after the other: which rate? (Ask validation.) How good is it? (Ask test, once.)",
@@ -283,98 +325,20 @@ HONEST = Task(
     takeaway="Validation chooses, over all seeds; test only says how good the choice was.",
 )
 
-# ---------------------------------------------------------------- four_steps.4
+
+def _half(a: Tensor, b: Tensor, half: Any) -> Any:
+    from scipy.stats import t
+
+    d = a - b
+    return float(d.mean()), float(d.mean()) - float(half(d, t)), float(d.mean()) + float(half(d, t))
 
 
-def ridge_head(features: Tensor, labels: Tensor, new_features: Tensor, penalty: float) -> Tensor:
-    centre = features.mean(dim=0)
-    x, y = features - centre, F.one_hot(labels).to(features.dtype)
-    gram = x.T @ x + penalty * torch.eye(x.shape[1], dtype=x.dtype)
-    weight = torch.linalg.solve(gram, x.T @ (y - y.mean(dim=0)))
-    return (new_features - centre) @ weight + y.mean(dim=0)  # the bias is not penalised
+def _welch(a: Tensor, b: Tensor) -> Any:
+    ours, theirs = (float(v.var()) / len(v) for v in (a, b))
+    degrees = (ours + theirs) ** 2 / (ours**2 / (len(a) - 1) + theirs**2 / (len(b) - 1)) if ours + theirs else 1.0
+    return _half(a, b, lambda d, t: t.ppf(0.975, degrees) * sqrt(ours + theirs))
 
-
-def _ridge(x: Tensor, y: Tensor, new: Tensor, penalty: float, bias: str = "penalised") -> Tensor:
-    if bias == "penalised":
-        x, new = (torch.cat([v, v.new_ones(len(v), 1)], dim=1) for v in (x, new))
-    gram = x.T @ x + penalty * torch.eye(x.shape[1], dtype=x.dtype)
-    hot = F.one_hot(y).to(x.dtype) if y.ndim == 1 else y.to(x.dtype) - y.to(x.dtype).mean(dim=0)
-    return new @ torch.linalg.solve(gram, x.T @ hot)
-
-
-def _own_centre(x: Tensor, y: Tensor, new: Tensor, penalty: float) -> Tensor:
-    return ridge_head(x, y, new - new.mean(dim=0) + x.mean(dim=0), penalty)
-
-
-def _ridge_inputs(seed: int) -> Inputs:
-    g = torch.Generator().manual_seed(seed)
-    labels = torch.cat([torch.arange(3), torch.randint(0, 3, (17,), generator=g)])
-    features = torch.randn(20, 4, generator=g) + labels[:, None] + 2
-    wide = torch.randn(6, 12, generator=g) + 1
-    return [
-        (torch.tensor([[-1.0], [1.0]]), torch.tensor([0, 1]), torch.tensor([[1.0], [0.0]]), 2.0),
-        (torch.tensor([[1.0], [3.0]]), torch.tensor([0, 1]), torch.tensor([[3.0], [2.0]]), 2.0),
-        (features, labels, torch.randn(5, 4, generator=g) + 3, 0.5),
-        (wide, torch.tensor([0, 1, 2, 0, 1, 2]), torch.randn(3, 12, generator=g), 1.0),
-        (features, labels, torch.randn(2, 4, generator=g) + 2, 1e6),
-    ]
-
-
-RIDGE = Task(
-    id="four_steps.4",
-    title="A new head in closed form",
-    kind="implement",
-    difficulty="stretch",
-    minutes=15,
-    points=3,
-    rungs=("one feature around zero", "one feature, moved", "random", "more features than images", "a huge penalty"),
-    inputs=_ridge_inputs,
-    reference=ridge_head,
-    judge=close,
-    mistakes=(
-        Mistake(
-            "no bias",
-            lambda x, y, n, p: _ridge(x, y, n, p, bias="none"),
-            "There is no bias: features that lie far from zero then pull the weights. Centre features and targets first.",
-        ),
-        Mistake(
-            "bias penalised",
-            lambda x, y, n, p: _ridge(x, y, n, p),
-            "The bias is penalised with the weights, so a huge penalty sends every score to 0, not to the class's share.",
-        ),
-        Mistake(
-            "penalty times n",
-            lambda x, y, n, p: ridge_head(x, y, n, p * len(x)),
-            "The penalty is multiplied by the number of images (or the squares are averaged). Here the squares are summed.",
-        ),
-        Mistake(
-            "centred by the exam",
-            _own_centre,
-            "The new features are centred by their *own* mean: that leaks the exam, and one image alone always sits at 0. "
-            "Use the training mean.",
-        ),
-        Mistake(
-            "features not centred",
-            lambda x, y, n, p: (
-                _ridge(x, F.one_hot(y), n - x.mean(dim=0), p, bias="given") + F.one_hot(y).to(x.dtype).mean(dim=0)
-            ),
-            "The means are taken off the targets and the new features, but not off the features that the weights are solved from.",
-        ),
-        Mistake(
-            "no penalty",
-            lambda x, y, n, p: ridge_head(x, y, n, 1e-9),
-            "The penalty is never used.",
-        ),
-    ),
-    hints=(
-        "Subtract the training means of features and one-hot targets. Then solve (XᵀX + penalty·I) W = XᵀY.",
-        "The skeleton, with blanks:\nx, y = features - ____, F.one_hot(labels).to(features.dtype)\n"
-        "gram = x.T @ x + penalty * ____\nweight = torch.linalg.solve(gram, x.T @ (y - ____))\n"
-        "return (new_features - ____) @ weight + ____",
-    ),
-    takeaway="On frozen features a head needs no training loop: one linear system, solved once.",
-)
 
 # ---------------------------------------------------------------- all
 
-TASKS = [FROZEN, INTERVAL, HONEST, RIDGE, designs.SOURCE]
+TASKS = [FROZEN, INTERVAL, HONEST, heads.RIDGE, designs.SOURCE]

@@ -1,6 +1,5 @@
 """Exercises: what moves a fit, the closed form, a descent to mend, the limit of distillation, a bound."""
 
-from collections.abc import Callable
 from functools import lru_cache
 
 import torch
@@ -9,6 +8,7 @@ from torch import Tensor
 from kdcourse.checks._judges import close
 from kdcourse.checks._predict import believer, prediction
 from kdcourse.checks._task import Inputs, Mistake, Task
+from kdcourse.checks.lessons import limits
 
 # ---------------------------------------------------------------- mean_squared_error.1
 
@@ -155,6 +155,41 @@ LEAST = Task(
             "Each slope is fitted by itself, and the bias is the mean label. Measurements that go together share their slope: "
             "solve for all at once.",
         ),
+        Mistake(
+            "no column of ones",
+            lambda x, y: torch.linalg.lstsq(x, y[:, None]).solution[:, 0],
+            "There is no column of ones, so there is no bias: the vector has only D numbers.",
+        ),
+        Mistake(
+            "a column",
+            lambda x, y: least_squares(x, y)[:, None],
+            "A column, (D + 1)×1, came back. A vector of D + 1 numbers is asked for: `y` itself, not `y[:, None]`, or `.squeeze(1)`.",
+        ),
+        Mistake(
+            "a small penalty",
+            lambda x, y: _penalised(x, y, 0.01),
+            "A small penalty is added to the system. The plain least-squares fit has none.",
+        ),
+        Mistake(
+            "the labels' mean as bias",
+            lambda x, y: torch.cat([least_squares(x, y)[:-1], y.mean()[None]]),
+            "The bias is the mean of y. That is right only where the measurements are zero on average: subtract what the slopes give at their mean.",
+        ),
+        Mistake(
+            "the example's line",
+            lambda x, y: torch.cat([torch.full((x.shape[1],), 2.0), torch.ones(1)]),
+            "Slope 2 and bias 1, the worked example's, came back for every input.",
+        ),
+        Mistake(
+            "fifty steps",
+            lambda x, y: _fifty_steps(x, y),
+            "This is gradient descent that has not arrived. Solve the system: there is no need to descend.",
+        ),
+        Mistake(
+            "slopes of standardised measurements",
+            lambda x, y: _standardised(x, y),
+            "These slopes belong to standardised measurements. Scale them back, or do not standardise.",
+        ),
     ),
     hints=(
         "Give X a column of ones. Where the gradient of the squared error is zero, (XᵀX) w = Xᵀy.",
@@ -239,6 +274,29 @@ DESCEND = Task(
             lambda x, y, lr, n: _walk(x, y, lr, n + 1),
             "One step too many is made.",
         ),
+        Mistake(
+            "one step too few",
+            lambda x, y, lr, n: _walk(x, y, lr, max(0, n - 1)),
+            "One step too few: `range(steps)` makes as many as asked for.",
+        ),
+        Mistake(
+            "a bias besides",
+            lambda x, y, lr, n: _walk(torch.cat([x, torch.ones(len(x), 1, dtype=x.dtype)], dim=1), y, lr, n)[:-1],
+            "A bias descends, too, and is left out of the answer. Here there are D weights and no bias.",
+        ),
+        Mistake(
+            "a random start", lambda x, y, lr, n: _random_start(x, y, lr, n), "The weights do not start from zero."
+        ),
+        Mistake(
+            "gradients add up",
+            lambda x, y, lr, n: _adding_gradients(x, y, lr, n),
+            "The gradients of all steps add up: `.grad` is never set to zero between two steps.",
+        ),
+        Mistake(
+            "a column of weights",
+            lambda x, y, lr, n: descend(x, y, lr, n)[:, None],
+            "A D×1 column came back. D weights are asked for.",
+        ),
     ),
     hints=(
         "Print the shape of `error` in the broken code for two people. How many errors should there be?",
@@ -248,174 +306,35 @@ DESCEND = Task(
     takeaway="A shape that broadcasts is the quietest bug of regression: look at the shape of the error, once.",
 )
 
-# ---------------------------------------------------------------- mean_squared_error.4
+
+def _fifty_steps(x: Tensor, y: Tensor) -> Tensor:
+    ones = torch.cat([x, torch.ones(len(x), 1, dtype=x.dtype)], dim=1)
+    w = torch.zeros(ones.shape[1], dtype=x.dtype)
+    for _ in range(50):
+        w = w - 0.05 * 2 * ones.T @ (ones @ w - y) / len(x)
+    return w
 
 
-def distance_from_limit(student_logits: Tensor, teacher_logits: Tensor, temperature: float) -> float:
-    z, v = (s - s.mean(dim=1, keepdim=True) for s in (student_logits, teacher_logits))
-    gradient = temperature * ((z / temperature).softmax(dim=1) - (v / temperature).softmax(dim=1))
-    limit = (z - v) / z.shape[1]
-    return float(((gradient - limit).norm(dim=1) / limit.norm(dim=1)).mean())
+def _standardised(x: Tensor, y: Tensor) -> Tensor:
+    return least_squares((x - x.mean(dim=0)) / x.std(dim=0), y)
 
 
-def _distance(z: Tensor, v: Tensor, t: float, *, centred: bool = True, power: int = 1, share: bool = True,
-              by: str = "limit", each: bool = True) -> float:  # fmt: skip
-    gradient = t**power * ((z / t).softmax(dim=1) - (v / t).softmax(dim=1))
-    limit = (z - v) / (z.shape[1] if share else 1)
-    limit = limit - limit.mean(dim=1, keepdim=True) if centred else limit
-    below = limit if by == "limit" else gradient
-    if not each:
-        return float((gradient - limit).norm() / below.norm())
-    return float(((gradient - limit).norm(dim=1) / below.norm(dim=1)).mean())
+def _random_start(x: Tensor, y: Tensor, lr: float, steps: int) -> Tensor:
+    w = 0.1 * torch.ones(x.shape[1], dtype=x.dtype)
+    for _ in range(steps):
+        w = w - lr * 2 * x.T @ (x @ w - y) / len(x)
+    return w
 
 
-def _limit_inputs(seed: int) -> Inputs:
-    g = torch.Generator().manual_seed(seed)
-    z, v = (3 * torch.randn(8, 10, generator=g).double() for _ in range(2))
-    return [
-        (torch.tensor([[1.0, -1.0]]).double(), torch.tensor([[0.0, 0.0]]).double(), 1.0),
-        (torch.tensor([[2.0, 0.0]]).double(), torch.tensor([[0.0, 0.0]]).double(), 4.0),
-        (z, v, 4.0),
-        (z + 5, v, 32.0),
-        (torch.cat([z, 0.1 * z]), torch.cat([v, 0.2 * v]), 8.0),
-    ]
-
-
-LIMIT = Task(
-    id="mean_squared_error.4",
-    title="How far from the limit?",
-    kind="implement",
-    difficulty="core",
-    minutes=12,
-    points=3,
-    rungs=("two classes, centred", "two classes, moved", "random, T = 4", "moved, T = 32", "small and large logits"),
-    inputs=_limit_inputs,
-    reference=distance_from_limit,
-    judge=close,
-    mistakes=(
-        Mistake(
-            "not centred",
-            lambda z, v, t: _distance(z, v, t, centred=False),
-            "The squared error's gradient still holds the mean of the logits, which no softmax sees: take the means off first.",
-        ),
-        Mistake(
-            "no T",
-            lambda z, v, t: _distance(z, v, t, power=0),
-            "The gradient is p − q here. T² in front and 1/T from the chain rule leave a factor T.",
-        ),
-        Mistake(
-            "T² kept",
-            lambda z, v, t: _distance(z, v, t, power=2),
-            "T² (p − q) forgets the 1/T of the chain rule.",
-        ),
-        Mistake(
-            "C forgotten",
-            lambda z, v, t: _distance(z, v, t, share=False),
-            "The limit is (z − v) / C: divide by the number of classes.",
-        ),
-        Mistake(
-            "relative to the gradient",
-            lambda z, v, t: _distance(z, v, t, by="gradient"),
-            "The difference is divided by the length of the gradient. Relative to the *limit* is asked for.",
-        ),
-        Mistake(
-            "all images at once",
-            lambda z, v, t: _distance(z, v, t, each=False),
-            "One ratio of two lengths over all images together. Take the ratio for each image, then the mean.",
-        ),
-    ),
-    hints=(
-        "Two N×C tables: the gradient T (p − q), and the limit (z − v) / C of centred logits. Then one ratio an image.",
-        "The skeleton, with blanks:\nz, v = (s - s.mean(dim=____, keepdim=True) for s in (student_logits, teacher_logits))\n"
-        "gradient = ____ * ((z / temperature).softmax(dim=1) - (v / temperature).softmax(dim=1))\n"
-        "limit = (z - v) / ____\nreturn ((gradient - limit).norm(dim=1) / ____.norm(dim=1)).mean()",
-    ),
-    takeaway="Doubling T halves what separates distillation from squared error on logits, once T is large.",
-)
-
-# ---------------------------------------------------------------- mean_squared_error.5
-
-
-def bounded(student: Tensor, teacher: Tensor, labels: Tensor, margin: float) -> Tensor:
-    ours, theirs = (student - labels).square(), (teacher - labels).square()
-    return torch.where(ours + margin > theirs, ours, torch.zeros_like(ours)).mean()
-
-
-def _bounded(s: Tensor, t: Tensor, y: Tensor, m: float, rule: Callable[[Tensor, Tensor, float], Tensor]) -> Tensor:
-    ours, theirs = (s - y).square(), (t - y).square()
-    return (ours * rule(ours, theirs, m).to(ours.dtype)).mean()
-
-
-def _bounded_inputs(seed: int) -> Inputs:
-    g = torch.Generator().manual_seed(seed)
-    y, near, far = torch.randn(40, generator=g), torch.randn(40, generator=g), torch.randn(40, generator=g)
-    return [
-        (torch.tensor([2.0]), torch.tensor([1.0]), torch.tensor([0.0]), 0.0),
-        (torch.tensor([1.0, 3.0]), torch.tensor([2.0, 2.0]), torch.tensor([0.0, 0.0]), 0.0),
-        (torch.tensor([1.0, 3.0, 0.5]), torch.tensor([2.0, 2.0, 2.0]), torch.zeros(3), 3.5),
-        (y + near, y + far, y, 0.3),
-        (y + 0.01 * near, y + far, y, 0.0),
-    ]
-
-
-BOUNDED = Task(
-    id="mean_squared_error.5",
-    title="A teacher as a bound",
-    kind="implement",
-    difficulty="stretch",
-    minutes=12,
-    points=4,
-    rungs=("one person", "better and worse", "with a margin", "random", "nearly always better"),
-    inputs=_bounded_inputs,
-    reference=bounded,
-    judge=close,
-    mistakes=(
-        Mistake(
-            "the wrong way round",
-            lambda s, t, y, m: _bounded(s, t, y, m, lambda a, b, m: a + m <= b),
-            "The error counts where the student is *better*. It should count where he is not yet better by the margin.",
-        ),
-        Mistake(
-            "margin on the other side",
-            lambda s, t, y, m: _bounded(s, t, y, m, lambda a, b, m: a > b + m),
-            "The margin stands on the teacher's side: the student may then be worse by it. It belongs to the student's error.",
-        ),
-        Mistake(
-            "margin forgotten",
-            lambda s, t, y, m: _bounded(s, t, y, m, lambda a, b, m: a > b),
-            "The margin is never used.",
-        ),
-        Mistake(
-            "mean over those that count",
-            lambda s, t, y, m: _over_active(s, t, y, m),
-            "The mean is over those whose error counts. It is over all: a person that is good enough contributes 0.",
-        ),
-        Mistake(
-            "the excess",
-            lambda s, t, y, m: ((s - y).square() + m - (t - y).square()).clamp(min=0).mean(),
-            "This is how much the student is worse than the teacher. The student's *own* error counts, all of it or nothing.",
-        ),
-        Mistake(
-            "no bound",
-            lambda s, t, y, m: (s - y).square().mean(),
-            "Every error counts: the teacher is never asked.",
-        ),
-    ),
-    hints=(
-        "Two squared errors against the label, the student's and the teacher's. The teacher only decides whether the student's counts.",
-        "The skeleton, with blanks:\nours, theirs = (student - labels).square(), (____ - labels).square()\n"
-        "return torch.where(____ > ____, ours, torch.zeros_like(ours)).mean()",
-    ),
-    takeaway="In regression a teacher can be far off; as a bound it says only when to stop.",
-)
-
-
-def _over_active(s: Tensor, t: Tensor, y: Tensor, m: float) -> Tensor:
-    ours, theirs = (s - y).square(), (t - y).square()
-    active = ours + m > theirs
-    return ours[active].sum() / max(1, int(active.sum()))
+def _adding_gradients(x: Tensor, y: Tensor, lr: float, steps: int) -> Tensor:
+    w = torch.zeros(x.shape[1], dtype=x.dtype)
+    total = torch.zeros_like(w)
+    for _ in range(steps):
+        total = total + 2 * x.T @ (x @ w - y) / len(x)
+        w = w - lr * total
+    return w
 
 
 # ---------------------------------------------------------------- all
 
-TASKS = [SLOPES, LEAST, DESCEND, LIMIT, BOUNDED]
+TASKS = [SLOPES, LEAST, DESCEND, limits.LIMIT, limits.BOUNDED]

@@ -8,7 +8,7 @@ from torch import Tensor
 from kdcourse.checks._judges import close
 from kdcourse.checks._predict import believer, prediction
 from kdcourse.checks._task import Inputs, Mistake, Task
-from kdcourse.checks.lessons import units
+from kdcourse.checks.lessons import recovery
 
 # ---------------------------------------------------------------- pruning.1
 
@@ -150,6 +150,11 @@ REMOVE = Task(
             "A head that reads several places of each channel has that many columns for it, side by side.",
         ),
         Mistake(
+            "its first column alone",
+            lambda c, w, n, r, p: [*without(c, w, n, r, p)[:2], r[:, torch.arange(r.shape[1]) != c * p]],
+            "One column of the head is dropped. A channel that is read at several places takes as many columns.",
+        ),
+        Mistake(
             "every so many columns",
             lambda *args: _cut(*args, strided=True),
             "A channel's columns lie side by side: first all places of channel 0, then all of channel 1.",
@@ -158,6 +163,33 @@ REMOVE = Task(
             "only the channel kept",
             lambda *args: _cut(*args, other=True),
             "You kept the channel and removed the others.",
+        ),
+        Mistake(
+            "a row of the reader",
+            lambda c, w, n, r, p: [*without(c, w, n, r, p)[:2], r[torch.arange(len(r)) != c]],
+            "A *row* of the reader is dropped. It reads the channel through its columns: `reader[:, …]`.",
+        ),
+        Mistake(
+            "columns from the channel's number",
+            lambda c, w, n, r, p: [
+                *without(c, w, n, r, p)[:2],
+                r[:, [i for i in range(r.shape[1]) if not c <= i < c + p]],
+            ],
+            "The columns begin at the channel's number. Each channel before it takes `places` columns: begin at channel · places.",
+        ),
+        Mistake("as they were", lambda c, w, n, r, p: [w, n, r], "The three tensors came back as they were."),
+        Mistake(
+            "another order",
+            lambda c, w, n, r, p: [without(c, w, n, r, p)[i] for i in (0, 2, 1)],
+            "The reader comes before the norm. Asked for are convolution, norm, reader.",
+        ),
+        Mistake(
+            "two dimensions kept",
+            lambda c, w, n, r, p: [
+                *without(c, w, n, r, p)[:2],
+                (r.unflatten(1, (-1, p))[:, torch.arange(len(w)) != c] if p > 1 else without(c, w, n, r, p)[2]),
+            ],
+            "The head's channels and places stay two dimensions. Flatten them again: a head is a matrix.",
         ),
     ),
     hints=(
@@ -211,6 +243,7 @@ def _pack_inputs(seed: int) -> Inputs:
     return [
         (*small, 2.0),
         (torch.tensor([10.0, 20.0, 1.0]), torch.tensor([1.0, 5.0, 1.0]), 3.0),
+        (torch.tensor([2.0, 1.0, 5.0]), torch.tensor([2.0, 1.0, 1.0]), 2.5),
         (scores, costs, 0.75 * float(costs.sum())),
         (scores, costs, 0.5 * float(costs.sum())),
         (scores, costs, 0.1 * float(costs.sum())),
@@ -228,6 +261,7 @@ PACK = Task(
     rungs=(
         "three channels by hand",
         "a dear one in the middle",
+        "a tie",
         "three quarters",
         "a half",
         "a tenth",
@@ -267,6 +301,26 @@ PACK = Task(
             lambda *args: _packed(*args, fill=True),
             "You fill the sack from the best down and skip what does not fit. Asked is: remove from the worst up, and stop when it fits.",
         ),
+        Mistake(
+            "on where it fits exactly",
+            lambda s, c, b: _packing(s, c, b, strict=True),
+            "It goes on when the costs are exactly the budget. That fits: stop at ≤.",
+        ),
+        Mistake(
+            "one at least",
+            lambda s, c, b: _packing(s, c, b, least=1),
+            "At least one channel goes, even where everything fits from the start. Ask *before* each removal.",
+        ),
+        Mistake(
+            "the later of equals",
+            lambda s, c, b: _packing(s, c, b, later=True),
+            "Of two equal quotients the *later* channel goes. The earlier one goes: sort with `stable=True`.",
+        ),
+        Mistake(
+            "nothing stays",
+            lambda s, c, b: torch.zeros(len(s), dtype=torch.bool),
+            "Every channel is removed. That fits any budget, and leaves no network.",
+        ),
     ),
     hints=(
         "Sort by scores / costs. Go from the lowest up, and before each removal ask whether what stays already fits.",
@@ -276,6 +330,20 @@ PACK = Task(
     takeaway="A budget in FLOPs wants a score per FLOP.",
 )
 
+
+def _packing(
+    scores: Tensor, costs: Tensor, budget: float, *, strict: bool = False, least: int = 0, later: bool = False
+) -> Tensor:  # fmt: skip
+    stays, quotients = torch.ones(len(scores), dtype=torch.bool), scores / costs
+    order = len(scores) - 1 - quotients.flip(0).argsort(stable=True) if later else quotients.argsort(stable=True)
+    for gone, i in enumerate(order):
+        left = costs[stays].sum()
+        if gone >= least and (left < budget if strict else left <= budget):
+            break
+        stays[i] = False
+    return stays
+
+
 # ---------------------------------------------------------------- all
 
-TASKS = [LEFT, REMOVE, PACK, units.PRUNE]
+TASKS = [LEFT, REMOVE, PACK, recovery.PRUNE]

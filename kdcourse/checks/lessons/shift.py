@@ -181,6 +181,21 @@ P_VALUE = Task(
             "Right until n is large: the number of ways for 1,100 is too large for a float. Add whole numbers, "
             "divide once at the end, or take logarithms.",
         ),
+        Mistake(
+            "the observed share",
+            lambda r, n: _observed(r, n),
+            "The coin falls right with the *observed* share, right / n. A coin that knows nothing is right with one half.",
+        ),
+        Mistake(
+            "ways forgotten",
+            lambda r, n: (n - r + 1) / 2**n,
+            "Every count has weight one. There are many ways to get k of n right: `comb(n, k)`.",
+        ),
+        Mistake(
+            "whole numbers",
+            lambda r, n: sum(comb(n, k) for k in range(r, n + 1)) // 2**n,
+            "The last division is one of whole numbers, `//`, and every chance below 1 becomes 0. Divide with `/`.",
+        ),
     ),
     hints=(
         "A classifier that only guesses has n coins to throw. How likely are `right` heads or more?",
@@ -189,6 +204,13 @@ P_VALUE = Task(
     ),
     takeaway="A p-value is a tail: the chance of a result at least as extreme, if there were nothing to find.",
 )
+
+
+def _observed(right: int, n: int) -> float:
+    from scipy.stats import binom
+
+    return float(binom.sf(right - 1, n, right / n))
+
 
 # ---------------------------------------------------------------- all
 

@@ -194,6 +194,26 @@ HELD_OUT = Task(
             lambda y, o, s: _held(y, o, s, of_all=True).sort().values,
             "The same number is taken from every class. It must be the same *share* of every class.",
         ),
+        Mistake(
+            "a pair of values and indices",
+            lambda y, o, s: list(_held(y, o, s).sort()),
+            "`.sort()` gives a pair, values and indices. Take `.values`.",
+        ),
+        Mistake(
+            "return inside the loop",
+            lambda y, o, s: _class_parts(y, o, s)[0].sort().values,
+            "The `return` stands inside the loop, so only the first class is cut.",
+        ),
+        Mistake(
+            "sorted class by class",
+            lambda y, o, s: torch.cat([own.sort().values for own in _class_parts(y, o, s)]),
+            "Each class is sorted by itself. Sort all positions together, after they are joined.",
+        ),
+        Mistake(
+            "the example's positions",
+            lambda y, o, s: torch.tensor([2, 3]),
+            "Positions 2 and 3 came back, the worked example's, for every input.",
+        ),
     ),
     hints=(
         "labels[order] are the labels in the given order. Which entries of order belong to class c?",
@@ -293,6 +313,31 @@ LEAKED = Task(
             lambda t, e: _pairs(t, e).all(2).any(0),
             "This says which *training* images stand in the exam. One answer for each exam image is asked for.",
         ),
+        Mistake(
+            "bytes without 255",
+            lambda t, e: _pairs(t.to(torch.uint8), e.to(torch.uint8)).all(2).any(1),
+            "The pixels are turned into bytes without multiplying by 255, so every shade below 1 becomes 0.",
+        ),
+        Mistake(
+            "nothing is found",
+            lambda t, e: torch.zeros(len(e), dtype=torch.bool),
+            "No copy is ever found. (Tensors in a Python set or dict are compared as *objects*, not pixel by pixel.)",
+        ),
+        Mistake(
+            "mirrored copies count",
+            lambda t, e: _pairs(t, e).all(2).any(1) | _pairs(t.flip(-1), e).all(2).any(1),
+            "Mirror images are called copies, too. Asked for is the very same image.",
+        ),
+        Mistake(
+            "means, mirrored ones aside",
+            lambda t, e: torch.isin(e.flatten(1).mean(1), t.flatten(1).mean(1)) & ~_pairs(t.flip(-1), e).all(2).any(1),
+            "Mean brightness is still compared, with mirror images taken out. Other images can have the same mean: compare all pixels.",
+        ),
+        Mistake(
+            "everything is a copy",
+            lambda t, e: torch.ones(len(e), dtype=torch.bool),
+            "Every exam image is called a copy.",
+        ),
     ),
     hints=(
         "Compare every exam image with every training image. Which shape has the table of all comparisons?",
@@ -301,6 +346,12 @@ LEAKED = Task(
     ),
     takeaway="A copy is equal in all pixels to any training image: all over pixels, any over images.",
 )
+
+
+def _class_parts(labels: Tensor, order: Tensor, share: float) -> list[Tensor]:
+    owns = [order[labels[order] == c] for c in labels.unique()]
+    return [own[: int(share * len(own))] for own in owns]
+
 
 # ---------------------------------------------------------------- all
 

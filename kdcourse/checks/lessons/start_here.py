@@ -148,7 +148,7 @@ POINTS = Task(
         ),
         Mistake(
             "in per cent of theirs",
-            lambda a, b, y: 100 * (_share(a, y) / max(_share(b, y), 1e-9) - 1),
+            lambda a, b, y: 100 * (_share(a, y) - _share(b, y)) / _share(b, y),
             "This says by how many per cent *of theirs* ours is better. Points are a plain difference: 80 % − 50 % are 30 points.",
         ),
         Mistake(
@@ -165,6 +165,16 @@ POINTS = Task(
             "theirs forgotten",
             lambda a, b, y: 100 * _share(a, y),
             "This is our accuracy alone. Subtract theirs.",
+        ),
+        Mistake(
+            "always four photographs",
+            lambda a, b, y: 25 * float((a == y).sum() - (b == y).sum()),
+            "The count is divided by 4, whatever the number of photographs is. Use `len(labels)`, or a mean.",
+        ),
+        Mistake(
+            "brackets missing",
+            lambda a, b, y: 100 * _share(a, y) - _share(b, y),
+            "Only our accuracy is multiplied by 100: brackets are missing around the difference.",
         ),
     ),
     hints=(
@@ -194,7 +204,8 @@ def _by_sign(difference: float, half: float) -> str:
 def _reading_inputs(seed: int) -> Inputs:
     g = torch.Generator().manual_seed(seed)
     half = 0.5 + float(torch.rand(1, generator=g))
-    return [(2.9, 0.9), (0.4, 0.7), (-1.6, 0.6), (-0.3, 1.2), (1.5, 1.5), (half + 0.01, half), (0.01 - half, half)]
+    touching = [(1.5, 1.5), (-1.5, 1.5)]
+    return [(2.9, 0.9), (0.4, 0.7), (-1.6, 0.6), (-0.3, 1.2), *touching, (half + 0.01, half), (0.01 - half, half)]
 
 
 READING = Task(
@@ -209,7 +220,8 @@ READING = Task(
         "ahead by luck",
         "clearly behind",
         "behind by luck",
-        "touching zero",
+        "touching zero from above",
+        "touching zero from below",
         "just above",
         "just inside",
     ),
@@ -239,13 +251,33 @@ READING = Task(
         ),
         Mistake(
             "touching zero counts",
-            lambda d, h: reading(d, h - 1e-9) if d == h else reading(d, h),
+            lambda d, h: reading(d, h - 1e-9) if abs(d) == h else reading(d, h),
             "An interval that just touches zero holds it: 1.5 ± 1.5 begins at 0. That is no difference that we can measure.",
         ),
         Mistake(
             "the other way round",
             lambda d, h: reading(-d, h),
             "A positive difference, ours minus theirs, speaks for ours.",
+        ),
+        Mistake(
+            "the wrong ends",
+            lambda d, h: "ours is better" if d + h > 0 else "theirs is better" if d - h < 0 else NONE,
+            "The wrong ends are asked: ours is better only if even the *lower* end lies above zero, theirs only if the *upper* one lies below.",
+        ),
+        Mistake(
+            "the example's half",
+            lambda d, h: reading(d, 0.9),
+            "Every interval is read with the 0.9 of the example. `half` is another one each time.",
+        ),
+        Mistake(
+            "touching from below counts",
+            lambda d, h: "theirs is better" if d == -h else reading(d, h),
+            "An interval that just touches zero from below holds it, too: −1.5 ± 1.5 ends at 0.",
+        ),
+        Mistake(
+            "touching from above counts",
+            lambda d, h: "ours is better" if d == h else reading(d, h),
+            "An interval that just touches zero from above holds it: 1.5 ± 1.5 begins at 0. That is no difference that we can measure.",
         ),
     ),
     hints=(

@@ -162,6 +162,7 @@ LAYERWISE = Task(
     rungs=("by hand", "by hand, with a penalty", "one map, no parameters", "images and maps", "all of it"),
     inputs=_layerwise_inputs,
     reference=layerwise,
+    gradient="entering",
     judge=close,
     mistakes=(
         Mistake(
@@ -210,6 +211,30 @@ LAYERWISE = Task(
             "the first layer left out",
             lambda e, t, m, p, w: layerwise(e[1:], t, m[1:], p, w),
             "The first term, that of the input, is missing. It trains no weight of the network, yet belongs to the loss (and trains its map).",
+        ),
+        Mistake(
+            "not flattened",
+            lambda e, t, m, p, w: _unflattened(e, t, m, p, w),
+            "What enters a layer is not flattened. An image has four dimensions: `f.flatten(1)`.",
+        ),
+        Mistake(
+            "no parameters to stack",
+            lambda e, t, m, p, w: (
+                layerwise(e, t, m, p, w) + 0 * torch.stack([theta.square().sum() for theta in p]).sum()
+            ),
+            "`torch.stack` fails on an empty list. Begin the sum with 0.",
+        ),
+        Mistake(
+            "layers without a map skipped",
+            lambda e, t, m, p, w: layerwise(
+                [f for f, P in zip(e, m, strict=True) if P is not None], t, [P for P in m if P is not None], p, w
+            ),
+            "A layer without a map is skipped. Where the map is None, what enters is compared as it is.",
+        ),
+        Mistake(
+            "the example's 6.5",
+            lambda e, t, m, p, w: 6.5,
+            "6.5, the worked example's answer, came back for every input.",
         ),
     ),
     hints=(
@@ -330,6 +355,26 @@ STAIRCASE = Task(
             lambda *args: _stairs(*args, piled=True),
             "The gradient of one term is added to the last one's: `.grad` accumulates. Clear it between terms, or use torch.autograd.grad.",
         ),
+        Mistake(
+            "the last layer linear",
+            lambda w, x, t, own: _other_stairs(w, x, t, own, linear_end=True),
+            "The last layer has no tanh. Every layer gives tanh(f Wᵀ).",
+        ),
+        Mistake(
+            "not transposed",
+            lambda w, x, t, own: _other_stairs(w, x, t, own, transposed=False),
+            "The layers multiply by W. A layer gives tanh(f Wᵀ): the transpose.",
+        ),
+        Mistake(
+            "only the shape",
+            lambda w, x, t, own: (staircase(w, x, t, own) > 0).to(x.dtype),
+            "Ones stand where a gradient arrives. Its *length* is asked for.",
+        ),
+        Mistake(
+            "NaN for nothing",
+            lambda w, x, t, own: torch.where(staircase(w, x, t, own) == 0, torch.nan, staircase(w, x, t, own)),
+            "NaN stands where no gradient arrives. Nothing arrives there: 0.",
+        ),
     ),
     hints=(
         "Keep all f in a list. For one term at a time: torch.autograd.grad(term, weights, allow_unused=True, retain_graph=True) gives None where nothing arrives.",
@@ -340,6 +385,31 @@ STAIRCASE = Task(
     ),
     takeaway="A gradient's length, layer by layer, shows at a glance what a loss teaches and what it leaves alone.",
 )
+
+
+def _unflattened(e: list[Tensor], t: Tensor, m: list[Tensor | None], p: list[Tensor], w: float) -> Tensor:
+    loss = w * _sizes(p)
+    for f, P in zip(e, m, strict=True):
+        loss = loss + 0.5 * ((f if P is None else f @ P.T) - t).square().mean()
+    return torch.as_tensor(loss)
+
+
+def _other_stairs(
+    weights: list[Tensor], x: Tensor, target: Tensor, own: bool, *, linear_end: bool = False, transposed: bool = True
+) -> Tensor:  # fmt: skip
+    weights = [w.detach().clone().requires_grad_() for w in weights]
+    given = [x]
+    for at, w in enumerate(weights, 1):
+        f = given[-1] @ (w.T if transposed else w)
+        given.append(f if linear_end and at == len(weights) else torch.tanh(f))
+    table = torch.zeros(len(weights), len(weights), dtype=x.dtype)
+    for k, f in enumerate(given[1:] if own else given[:-1]):
+        if f.requires_grad:
+            term = 0.5 * (f - target).square().mean()
+            found = torch.autograd.grad(term, weights, allow_unused=True, retain_graph=True)
+            table[k] = torch.stack([torch.zeros_like(x[0, 0]) if g is None else g.norm() for g in found])
+    return table
+
 
 # ---------------------------------------------------------------- all
 

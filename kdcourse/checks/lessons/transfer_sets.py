@@ -83,6 +83,41 @@ MIXED = Task(
             lambda x, o, w: (x + x[o]) / 2,
             "Every image was mixed half and half; the weights were not used.",
         ),
+        Mistake(
+            "weights along the columns",
+            lambda x, o, w: w * x + (1 - w) * x[o],
+            "The weights are not reshaped, so they run along the columns of pixels. One weight belongs to a whole image: `weight.view(-1, 1, 1, 1)`.",
+        ),
+        Mistake(
+            "the mean weight",
+            lambda x, o, w: mixed(x, o, w.mean().expand_as(w)),
+            "All images get the *mean* of the weights. Each image has a weight of its own.",
+        ),
+        Mistake(
+            "the partner in full",
+            lambda x, o, w: w.view(-1, 1, 1, 1) * x + x[o],
+            "The partner comes with full strength: 1 − weight is missing in front of it.",
+        ),
+        Mistake(
+            "the order ignored",
+            lambda x, o, w: mixed(x, torch.arange(len(x)).roll(1), w),
+            "`order` is ignored: each image is laid over its neighbour. `images[order]` are the partners.",
+        ),
+        Mistake(
+            "two new dimensions",
+            lambda x, o, w: w.view(-1, 1, 1) * x + (1 - w.view(-1, 1, 1)) * x[o],
+            "The weights have two new dimensions, so they meet the *channels*. Images have four dimensions: `view(-1, 1, 1, 1)`.",
+        ),
+        Mistake(
+            "partners of weighted images",
+            lambda x, o, w: w.view(-1, 1, 1, 1) * x + (1 - w.view(-1, 1, 1, 1)) * (w.view(-1, 1, 1, 1) * x)[o],
+            "The partner is taken from images that are weighted already. Take it from the images as they came.",
+        ),
+        Mistake(
+            "the example's weights",
+            lambda x, o, w: 0.25 * x + 0.75 * x[o],
+            "0.25 and 0.75, the worked example's weights, are used for every image.",
+        ),
     ),
     hints=(
         "Which shape must the weights have so that one of them reaches all pixels of its image?",
@@ -202,6 +237,30 @@ MEMORY = Task(
             ),
             "The spread was divided by n instead of n − 1. Tensor.std's default is asked for.",
         ),
+        Mistake(
+            "over the channels, too",
+            lambda f, mean, std: (f.mean() - mean).square().sum() + (f.std() - std).square().sum(),
+            "One mean and one standard deviation are taken over everything, the channels too. Each channel has its own.",
+        ),
+        Mistake(
+            "added before squaring",
+            _after(lambda m, s, mean, std: (m - mean).sum().square() + (s - std).sum().square()),
+            "The differences are added up before they are squared, so channels cancel one another. Square each, then add.",
+        ),
+        Mistake(
+            "everybody's memory",
+            _after(
+                lambda m, s, mean, std: (
+                    (m - mean.view(-1, 1, 1)).square().sum() + (s - std.view(-1, 1, 1)).square().sum()
+                )
+            ),
+            "`view(-1, 1, 1)` is still there: now every channel is compared with every channel's memory. Both have one number a channel already.",
+        ),
+        Mistake(
+            "always zero",
+            lambda f, mean, std: torch.zeros(()),
+            "Zero came back for every input. Only where mean and spread are as remembered is it zero.",
+        ),
     ),
     hints=(
         "A batch has four dimensions. Which of them does batch norm average over, and which one is left?",
@@ -249,7 +308,7 @@ def _bias_inputs(seed: int) -> list[tuple[Any, ...]]:
     some, labels = torch.randn(40, 4, generator=g), torch.randint(0, 4, (40,), generator=g)
     some[labels == 3, 3] += 1.5
     some[:, 3] -= 4  # the class that was never shown: known, and never said
-    tied = torch.tensor([[3.0, 0.0], [3.0, 0.0]])
+    tied, unequal = torch.tensor([[3.0, 0.0], [3.0, 0.0]]), torch.tensor([0] * 8 + [1] * 2)
     steps = [k / 4 for k in range(33)]
     return [
         (hand, torch.tensor([1, 0, 0, 1]), 1, [0.0, 1.25, 6.0]),
@@ -258,6 +317,7 @@ def _bias_inputs(seed: int) -> list[tuple[Any, ...]]:
         (some + 7, labels, 3, steps),
         (tied, torch.tensor([1, 0]), 1, [0.0, 1.0, 5.0]),
         (some, labels, 3, [0.0]),
+        (torch.tensor([[1.0, 0.0]] * 5 + [[0.4, 0.0]] * 3 + [[0.5, 0.0]] * 2), unequal, 1, [0.0, 0.75]),
     ]
 
 
@@ -268,7 +328,15 @@ BEST_BIAS = Task(
     difficulty="core",
     minutes=10,
     points=3,
-    rungs=("four images", "forty images", "another class", "all logits moved by 7", "a tie", "one bias only"),
+    rungs=(
+        "four images",
+        "forty images",
+        "another class",
+        "all logits moved by 7",
+        "a tie",
+        "one bias only",
+        "classes of unequal size",
+    ),
     inputs=_bias_inputs,
     reference=best_bias,
     judge=close,
@@ -311,6 +379,28 @@ BEST_BIAS = Task(
             lambda z, y, c, b: _top_score(z, y, c, b),
             "This is the accuracy at the best bias. Return the bias.",
         ),
+        Mistake(
+            "the lowest cross-entropy",
+            lambda z, y, c, b: _lowest_ce(z, y, c, b),
+            "The bias with the lowest *cross-entropy* is chosen. Asked for is the one with the most right answers.",
+        ),
+        Mistake(
+            "multiplied",
+            lambda z, y, c, b: _multiplying(z, y, c, b),
+            "The class's logit is *multiplied* by the bias. A bias is added.",
+        ),
+        Mistake(
+            "mean over the classes",
+            lambda z, y, c, b: _best(
+                z, y, c, b, lambda said, own: sum(float((said[own == k] == k).double().mean()) for k in own.unique())
+            ),
+            "The mean of the classes' own accuracies decides. Asked for is the number of right answers over all images.",
+        ),
+        Mistake(
+            "the middle one",
+            lambda z, y, c, b: b[len(b) // 2],
+            "The middle one of the biases comes back, whatever the logits say.",
+        ),
     ),
     hints=(
         "For each bias: add it to one column of the logits, and count how many answers are right.",
@@ -333,6 +423,24 @@ def _top_score(logits: Tensor, labels: Tensor, missing: int, biases: Sequence[fl
     raised = logits.clone()
     raised[:, missing] += best_bias(logits, labels, missing, biases)
     return float((raised.argmax(dim=1) == labels).double().mean())
+
+
+def _lowest_ce(logits: Tensor, labels: Tensor, missing: int, biases: Sequence[float]) -> float:
+    losses = []
+    for bias in biases:
+        raised = logits.clone()
+        raised[:, missing] += bias
+        losses.append(float(torch.nn.functional.cross_entropy(raised, labels)))
+    return biases[losses.index(min(losses))]
+
+
+def _multiplying(logits: Tensor, labels: Tensor, missing: int, biases: Sequence[float]) -> float:
+    scores = []
+    for bias in biases:
+        raised = logits.clone()
+        raised[:, missing] *= bias
+        scores.append(_right(raised.argmax(dim=1), labels))
+    return biases[scores.index(max(scores))]
 
 
 # ---------------------------------------------------------------- all

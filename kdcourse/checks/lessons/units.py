@@ -1,4 +1,4 @@
-"""Tasks about hidden units: what each is worth, by one backward pass and by an oracle; prune and recover.
+"""Tasks about hidden units: what each is worth, by one backward pass and by an oracle.
 
 The network is handed over as tensors: logits = relu(inputs @ first.T) @ second.T.
 """
@@ -60,7 +60,7 @@ def _weight_slopes(batches: list[tuple[Tensor, Tensor]], first: Tensor, second: 
     return total
 
 
-def _network(g: torch.Generator, inputs: int, units: int, classes: int) -> tuple[Tensor, Tensor]:
+def network(g: torch.Generator, inputs: int, units: int, classes: int) -> tuple[Tensor, Tensor]:
     return torch.randn(units, inputs, generator=g), torch.randn(classes, units, generator=g)
 
 
@@ -71,7 +71,7 @@ def _batch(g: torch.Generator, n: int, inputs: int, classes: int) -> tuple[Tenso
 def _importance_inputs(seed: int) -> Inputs:
     g = torch.Generator().manual_seed(seed)
     by_hand = (torch.tensor([[1.0], [2.0]]), torch.tensor([[1.0, 0.0], [0.0, 0.0]]))
-    first, second = _network(g, 6, 8, 4)
+    first, second = network(g, 6, 8, 4)
     dead = first.clone()
     dead[3] = 0.0  # a unit that is always silent
     return [
@@ -151,6 +151,29 @@ IMPORTANCE = Task(
             lambda b, first, second: _weight_slopes(b, first, second, times=True),
             "(w ∂L/∂w)² is squared weight by weight and then summed. A unit is removed as a whole: sum first, or use a gate.",
         ),
+        Mistake(
+            "no ReLU",
+            lambda b, first, second: _without_relu(b, first, second),
+            "The ReLU is forgotten: hidden units are `relu(inputs @ first.T)`.",
+        ),
+        Mistake(
+            "return inside the loop",
+            lambda b, first, second: importance(b[:1], first, second),
+            "The `return` stands inside the loop, so only the first batch is asked.",
+        ),
+        Mistake(
+            "softmax twice",
+            lambda b, first, second: _softmax_twice(b, first, second),
+            "cross_entropy gets probabilities. It takes logits and makes the softmax itself.",
+        ),
+        Mistake(
+            "weighted by images",
+            lambda b, first, second: (
+                sum(s.square() * len(x) for s, (x, _) in zip(_slopes(b, first, second), b, strict=True))
+                / sum(len(x) for x, _ in b)
+            ),
+            "Each batch's square is weighted by its number of images. Asked for is the plain mean over the batches.",
+        ),
     ),
     hints=(
         "Multiply the hidden units by a vector of ones that requires a gradient. What is the gradient by that vector?",
@@ -196,7 +219,7 @@ def _oracle(
 def _oracle_inputs(seed: int) -> Inputs:
     g = torch.Generator().manual_seed(seed)
     two = torch.tensor([[1.0], [2.0]])
-    first, second = _network(g, 6, 8, 4)
+    first, second = network(g, 6, 8, 4)
     silent = first.clone()
     silent[0] = 0.0
     return [
@@ -265,6 +288,28 @@ ORACLE = Task(
             lambda x, y, a, b: _oracle(x, y, a, b, only=True),
             "Here all *other* units are removed. Remove one, keep the others.",
         ),
+        Mistake(
+            "relative change",
+            lambda x, y, a, b: oracle(x, y, a, b) / F.cross_entropy(torch.relu(x @ a.T) @ b.T, y).square(),
+            "The change is divided by the whole network's loss. Asked for is the squared change itself.",
+        ),
+        Mistake(
+            "no ReLU",
+            lambda x, y, a, b: _linear_oracle(x, y, a, b),
+            "The ReLU is forgotten: hidden units are `relu(inputs @ first.T)`.",
+        ),
+        Mistake(
+            "the price",
+            lambda x, y, a, b: importance([(x, y)], a, b),
+            "This is the squared slope at an open gate, the price of the task before. The oracle really shuts the unit and looks.",
+        ),
+        Mistake(
+            "each image's change squared",
+            lambda x, y, a, b: torch.stack([oracle(x[i : i + 1], y[i : i + 1], a, b) for i in range(len(x))]).mean(
+                dim=0
+            ),
+            "Each image's own change is squared, then averaged. The batch has *one* loss: square its change.",
+        ),
     ),
     hints=(
         "Begin with the line printed above: a silent unit gives 0 for every image, so what changes when it is removed?",
@@ -275,103 +320,28 @@ ORACLE = Task(
     takeaway="The oracle asks about one removal at a time, from the whole network each time.",
 )
 
-# ---------------------------------------------------------------- pruning.4
+
+def _without_relu(batches: list[tuple[Tensor, Tensor]], first: Tensor, second: Tensor) -> Tensor:
+    found: list[Tensor] = []
+    for inputs, labels in batches:
+        gate = torch.ones(len(first), dtype=first.dtype, requires_grad=True)
+        found += torch.autograd.grad(F.cross_entropy((inputs @ first.T * gate) @ second.T, labels), gate)
+    return torch.stack(found).square().mean(dim=0)
 
 
-def prune_and_recover(first: Tensor, second: Tensor, scores: Tensor, keep: int, inputs: Tensor, exam: Tensor) -> Tensor:
-    teacher_logits = torch.relu(inputs @ first.T) @ second.T
-    kept = first[scores.argsort(descending=True)[:keep]]
-    head = torch.linalg.lstsq(torch.relu(inputs @ kept.T), teacher_logits).solution
-    return torch.relu(exam @ kept.T) @ head
+def _softmax_twice(batches: list[tuple[Tensor, Tensor]], first: Tensor, second: Tensor) -> Tensor:
+    found: list[Tensor] = []
+    for inputs, labels in batches:
+        gate = torch.ones(len(first), dtype=first.dtype, requires_grad=True)
+        said = ((torch.relu(inputs @ first.T) * gate) @ second.T).softmax(dim=1)
+        found += torch.autograd.grad(F.cross_entropy(said, labels), gate)
+    return torch.stack(found).square().mean(dim=0)
 
 
-def _pruned(
-    first: Tensor, second: Tensor, scores: Tensor, keep: int, inputs: Tensor, exam: Tensor, *,
-    lowest: bool = False, recover: bool = True, softened: bool = False, on_exam: bool = False, bias: bool = False,
-    mask: bool = False,
-) -> Tensor:  # fmt: skip
-    """The answer with mistakes left in it."""
-    order = scores.argsort(descending=not lowest)
-    at = (order < keep).nonzero().flatten() if mask else order[:keep]
-    if not recover:
-        return torch.relu(exam @ first[at].T) @ second[:, at].T
-
-    def hidden(x: Tensor) -> Tensor:
-        h = torch.relu(x @ first[at].T)
-        return torch.cat([h, torch.ones(len(h), 1, dtype=h.dtype)], dim=1) if bias else h
-
-    seen = exam if on_exam else inputs
-    target = torch.relu(seen @ first.T) @ second.T
-    return hidden(exam) @ torch.linalg.lstsq(hidden(seen), target.softmax(dim=1) if softened else target).solution
-
-
-def _prune_inputs(seed: int) -> Inputs:
-    g = torch.Generator().manual_seed(seed)
-    first, second = _network(g, 6, 10, 4)
-    inputs, exam = torch.randn(80, 6, generator=g), torch.randn(40, 6, generator=g)
-    scores = torch.rand(10, generator=g)
-    small = (torch.tensor([[1.0, 0.0], [1.0, 1.0]]), torch.eye(2), torch.tensor([0.1, 0.9]), 1)
-    return [
-        (*small, torch.tensor([[1.0, 0.0], [0.0, 1.0], [1.0, 1.0]]), torch.tensor([[2.0, 1.0]])),
-        (first, second, scores, 10, inputs, exam),
-        (first, second, scores, 5, inputs, exam),
-        (first, second, scores, 1, inputs, exam),
-    ]
-
-
-PRUNE = Task(
-    id="pruning.4",
-    title="Prune to a budget and recover",
-    kind="implement",
-    difficulty="stretch",
-    minutes=15,
-    points=3,
-    rungs=("two units, one stays, by hand", "all stay", "half of them", "one stays"),
-    inputs=_prune_inputs,
-    reference=prune_and_recover,
-    judge=lambda expected, got: close(expected, got, rtol=2e-3),
-    mistakes=(
-        Mistake(
-            "no recovery",
-            lambda *args: _pruned(*args, recover=False),
-            "The units are the right ones, and the head is the old one. Let it learn again from the whole network's logits.",
-        ),
-        Mistake(
-            "the lowest kept",
-            lambda *args: _pruned(*args, lowest=True),
-            "The units with the *lowest* scores stay here. They are the ones to remove.",
-        ),
-        Mistake(
-            "the lowest kept, no recovery",
-            lambda *args: _pruned(*args, lowest=True, recover=False),
-            "The units with the *lowest* scores stay here, and the head does not learn again.",
-        ),
-        Mistake(
-            "probabilities",
-            lambda *args: _pruned(*args, softened=True),
-            "The new head imitates the teacher's *probabilities*. A linear map by squared error wants its logits.",
-        ),
-        Mistake(
-            "recovered on the exam",
-            lambda *args: _pruned(*args, on_exam=True),
-            "The head learned from the exam's inputs. Only answer them; learn from `inputs`.",
-        ),
-        Mistake(
-            "a bias in the new head",
-            lambda *args: _pruned(*args, bias=True),
-            "The new head has a bias (a column of ones). The old one had none, and neither may this.",
-        ),
-        Mistake(
-            "argsort as a mask",
-            lambda *args: _pruned(*args, mask=True),
-            "`argsort(...) < keep` is no mask of the best units: argsort gives *positions*. Take its first `keep` entries.",
-        ),
-    ),
-    hints=(
-        "With the units chosen, what is left to learn is one linear map, from the hidden units that stay to the teacher's logits. The lesson *Mean squared error* showed how to find one by formula.",
-        "The skeleton, with blanks:\nteacher_logits = torch.relu(inputs @ first.T) @ second.T\n"
-        "kept = first[scores.argsort(descending=____)[:keep]]\n"
-        "head = torch.linalg.lstsq(torch.relu(____ @ kept.T), ____).solution\nreturn torch.relu(____ @ kept.T) @ head",
-    ),
-    takeaway="Prune, then distil: the whole network is the teacher of what is left of it.",
-)
+def _linear_oracle(inputs: Tensor, labels: Tensor, first: Tensor, second: Tensor) -> Tensor:
+    hidden, found = inputs @ first.T, []
+    for unit in range(len(first)):
+        without = hidden.clone()
+        without[:, unit] = 0
+        found.append(F.cross_entropy(without @ second.T, labels) - F.cross_entropy(hidden @ second.T, labels))
+    return torch.stack(found).square()

@@ -91,6 +91,31 @@ CONV_COST = Task(
             lambda i, o, k, s, st, p: _cost(i, o, k, -(-(s + 2 * p - k) // st) + 1),
             "The last, incomplete place of a strided kernel does not exist: round down.",
         ),
+        Mistake(
+            "padded on one side",
+            lambda i, o, k, s, st, p: _cost(i, o, k, (s + p - k) // st + 1),
+            "The padding is counted on one side only. It is added on both: size + 2 · padding.",
+        ),
+        Mistake(
+            "one place too few",
+            lambda i, o, k, s, st, p: _cost(i, o, k, (s + 2 * p - k) // st),
+            "The first place of the kernel is not counted: + 1 is missing.",
+        ),
+        Mistake(
+            "a bias for each input",
+            lambda i, o, k, s, st, p: (i * o * k**2 + i, conv_cost(i, o, k, s, st, p)[1]),
+            "There is one bias for each *output* channel, not for each input channel.",
+        ),
+        Mistake(
+            "stride forgotten",
+            lambda i, o, k, s, st, p: _cost(i, o, k, s + 2 * p - k + 1),
+            "The stride is forgotten: the kernel moves on by `stride` pixels at a time.",
+        ),
+        Mistake(
+            "the example's numbers",
+            lambda i, o, k, s, st, p: (10, 18),
+            "The numbers of the worked example came back for every convolution.",
+        ),
     ),
     hints=(
         "Take the second input: a 3×3 kernel on 3×3 pixels. How often can it be put down, and what does the code say?",
@@ -130,6 +155,7 @@ IMITATION = Task(
     rungs=("all logits equal", "one image by hand", "two images by hand", "random", "a very sure student"),
     inputs=_imitation_inputs,
     reference=imitation,
+    gradient="student_logits",
     judge=close,
     mistakes=(
         Mistake(
@@ -172,6 +198,16 @@ IMITATION = Task(
             "rounded before the logarithm",
             lambda z, v: -(v.softmax(1) * z.softmax(1).log()).sum(1).mean(),
             "Right until the student is very sure: a probability that rounds to 0 has the logarithm −∞. Take log_softmax.",
+        ),
+        Mistake(
+            "a little added",
+            lambda z, v: -(v.softmax(1) * (z.softmax(1) + 1e-8).log()).sum(1).mean(),
+            "A small number is added before the logarithm, so a very sure student's loss stops at about 18. `log_softmax` needs no such help.",
+        ),
+        Mistake(
+            "softmax twice",
+            lambda z, v: imitation(z.softmax(1), v),
+            "The student goes through a softmax twice: its probabilities are handed over as if they were logits.",
         ),
     ),
     hints=(
