@@ -64,7 +64,7 @@ def test_a_wrong_answer_shows_input_expected_got_difference_and_hint():
     card = check("dark_knowledge.1", lambda logits, temperature: logits.softmax(dim=1))
     assert card.state == "not yet" and card.mistake == "no temperature"
     facts = dict(card.facts)
-    assert facts["Input"] == "3 of 6, by hand, T = 2"
+    assert facts["Input"] == "3 of 7, by hand, T = 2"
     assert facts["temperature"] == "2"
     assert facts["Expected"].startswith("tensor 1×3, float32: [[0.142857"), "in the precision that came back"
     assert facts["Got"].startswith("tensor 1×3, float32: [[0.047")
@@ -341,7 +341,7 @@ def test_later_inputs_count_towards_the_limit():
         return right(z, t)
 
     card = verdict(quick(), slower)
-    assert dict(card.facts)["Input"].startswith("4 of 6") and "Can a loop become one operation" in card.hint
+    assert dict(card.facts)["Input"].startswith("4 of 7") and "Can a loop become one operation" in card.hint
 
 
 def test_one_that_hangs_in_a_library_is_said_to_live_on(monkeypatch):
@@ -494,7 +494,7 @@ def test_progress_bars_do_not_fill_the_card():
         print("\ndone")
         return right(z, t)
 
-    assert verdict(TASK, training).printed.split() == ["begun", "done"] * 6
+    assert verdict(TASK, training).printed.split() == ["begun", "done"] * 7
 
 
 def test_values_are_shown_short():

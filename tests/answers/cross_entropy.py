@@ -63,7 +63,7 @@ def with_ignore_index(z, v, y, t, a):
 def by_gathering(z, v, y, t, a):
     at = (y >= 0).nonzero().flatten()
     log_p = z.double().log_softmax(1)
-    told = -sum(float(log_p[i, y[i]]) for i in at) / max(len(at), 1)
+    told = -sum(log_p[i, y[i]] for i in at) / max(len(at), 1)
     return a * image_by_image(z, v, t) + (1 - a) * told
 
 

@@ -15,15 +15,20 @@ def with_the_package(z, v, t):
 
 
 def by_definition(z, v, t):
-    log_p, log_q = log_softmax(z.double().numpy() / t, axis=1), log_softmax(v.double().numpy() / t, axis=1)
-    return t**2 * (np.exp(log_q) * (log_q - log_p)).sum(axis=1).mean()
+    log_q, log_p = ((logits.double() / t).log_softmax(dim=1) for logits in (z, v))
+    return t**2 * torch.einsum("nc,nc->", log_p.exp(), log_p - log_q) / len(z)
+
+
+def in_numpy(z, v, t):
+    log_q, log_p = log_softmax(z.double().numpy() / t, axis=1), log_softmax(v.double().numpy() / t, axis=1)
+    return t**2 * (np.exp(log_p) * (log_p - log_q)).sum(axis=1).mean()
 
 
 def image_by_image(z, v, t):
     total = 0.0
     for a, b in zip(z.double(), v.double(), strict=True):
         q = (b / t).softmax(0)
-        total += float(F.cross_entropy(a / t, q) - torch.special.entr(q).sum())
+        total = total + F.cross_entropy(a / t, q) - torch.special.entr(q).sum()
     return t * t * total / len(z)
 
 
@@ -78,6 +83,8 @@ WRONG = {
         (lambda z, v, t: F.kl_div((z / t).log_softmax(1), (v / t).softmax(1), reduction="none"), "a tensor 1×3 came back"),
         (lambda z, v, t: z @ v, "Error: RuntimeError"),
         (overwritten, "Changed: student_logits, in place"),
+        (lambda z, v, t: in_numpy(z.detach(), v, t), "nothing can be learned from it"),
+        (lambda z, v, t: by_definition(z, v, t).item(), "Gradient: none reaches student_logits"),
         (lambda z, v, t: 0.5 * with_the_package(z, v, t), "Every value is 0.5 times the expected one"),
         (lambda z, v, t: t**2 * F.kl_div((z / t).log_softmax(0), (v / t).softmax(0), reduction="batchmean"), "0 where 0.056633 is expected"),
     ],

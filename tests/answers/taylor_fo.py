@@ -47,10 +47,10 @@ def with_mse(entering, target, maps, parameters, penalty):
 def in_loops(entering, target, maps, parameters, penalty):
     total = 0.0
     for f, P in zip(entering, maps, strict=True):
-        rows = f.reshape(len(f), -1).double().numpy()
-        read = rows if P is None else rows @ P.double().numpy().T
-        for row, wanted in zip(read, target.double().numpy(), strict=True):
-            total += sum(0.5 * (a - b) ** 2 for a, b in zip(row, wanted, strict=True)) / target.numel()
+        rows = f.reshape(len(f), -1).double()
+        read = rows if P is None else rows @ P.double().T
+        for row, wanted in zip(read, target.double(), strict=True):
+            total = total + sum(0.5 * (a - b) ** 2 for a, b in zip(row, wanted, strict=True)) / target.numel()
     return total + penalty * sum(v**2 for p in parameters for v in p.double().flatten().tolist())
 
 

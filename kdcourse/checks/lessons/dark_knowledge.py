@@ -265,7 +265,7 @@ CLASS_MEANS = Task(
         Mistake(
             "one row a class of all",
             lambda z, y, t: torch.stack([(z / t).softmax(1)[y == c].mean(0) for c in range(z.shape[1])]),
-            "One row for each class came back. Every image needs its target: give each image the row of its class.",
+            "A table of all classes came back, with NaN for those that nobody has. Give each image the row of its class.",
         ),
         Mistake(
             "NaN from a class without images",

@@ -38,4 +38,4 @@ def pairs(seed: int, more: Callable[[torch.Generator], Inputs]) -> Inputs:
 
 
 def imitation_inputs(seed: int) -> Inputs:
-    return pairs(seed, lambda g: [(50 * torch.randn(3, 4, generator=g), 50 * torch.randn(3, 4, generator=g), 0.5)])
+    return pairs(seed, lambda g: [(500 * torch.randn(3, 4, generator=g), 500 * torch.randn(3, 4, generator=g), 0.5)])

@@ -333,11 +333,6 @@ LEAKED = Task(
             lambda t, e: torch.isin(e.flatten(1).mean(1), t.flatten(1).mean(1)) & ~_pairs(t.flip(-1), e).all(2).any(1),
             "Mean brightness is still compared, with mirror images taken out. Other images can have the same mean: compare all pixels.",
         ),
-        Mistake(
-            "everything is a copy",
-            lambda t, e: torch.ones(len(e), dtype=torch.bool),
-            "Every exam image is called a copy.",
-        ),
     ),
     hints=(
         "Compare every exam image with every training image. Which shape has the table of all comparisons?",
