@@ -119,7 +119,7 @@ def test_redrawn_splits_have_a_wider_interval_and_a_title_may_not_claim_what_hol
 
 def test_the_dearest_bug_comes_first_and_those_without_a_price_are_counted():
     shares = {"right": 0.8, "cheap": 0.8, "dear": 0.5}
-    bugs = record("bugs", *(({"arm": a}, share) for a, share in shares.items()))
+    bugs = record("bugs", *(({"arm": a, "rates": "own"}, share) for a, share in shares.items()))
     shown = figures.costs_of_bugs(bugs, title="{worst:.0f} points, {unseen} unseen")
     cost = -100 * bugs.paired("test", {"arm": "dear"}, {"arm": "right"}).difference
     assert shown.title == f"{cost:.0f} points, 1 unseen"

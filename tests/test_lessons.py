@@ -313,7 +313,7 @@ def rulers():
 def test_experiments_are_named_by_the_slug_of_an_evidence_or_of_a_record():
     every = {slug: recorded_by(path) for slug, path in EVIDENCE.items()}
     assert wanted([]) == every
-    assert wanted(["bugs_tuning", "leak"]) == {"bugs": ["bugs_tuning"], "leaks": ["leak"]}
+    assert wanted(["bugs_grid", "leak"]) == {"bugs": ["bugs_grid"], "leaks": ["leak"]}
     assert wanted(["pruning_grid", "leaks"]) == {"leaks": every["leaks"], "pruning": ["pruning_grid"]}
     assert every["cost"][:3] == ["cost_grid", "cost_finals", "cost"], "tuning makes two records"
     with pytest.raises(SystemExit, match="01_cost is neither an evidence nor a record; there are: .*cost, cost_finals"):

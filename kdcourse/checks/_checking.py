@@ -206,14 +206,12 @@ def recognise(task: Task, inputs: Sequence[tuple[Any, ...]], outcomes: Sequence[
     for mistake in task.mistakes:
         if all(_alike(task, _try(mistake, args), o) for args, o in zip(inputs, outcomes, strict=True)):
             return mistake
-    lost = [at for at, outcome in enumerate(outcomes) if _lost(outcome)]
+    right = [Outcome("returned", plain(task.reference(*double(args)))) for args in inputs]
+    lost = [at for at, outcome in enumerate(outcomes) if _lost(outcome) and not _lost(right[at])]
     finite = [at for at in range(len(inputs)) if at not in lost]
     for mistake in task.mistakes if lost and len(finite) > 1 else ():
         tried = {at: _try(mistake, inputs[at]) for at in finite}
-        wrong = any(
-            not _alike(task, Outcome("returned", plain(task.reference(*double(inputs[at])))), tried[at])
-            for at in finite
-        )
+        wrong = any(not _alike(task, right[at], tried[at]) for at in finite)
         if wrong and all(_alike(task, tried[at], outcomes[at]) for at in finite):
             return replace(mistake, hint=f"{mistake.hint} {overflow(task.rungs[lost[0]])}")
     return None

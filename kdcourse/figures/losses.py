@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from kdcourse import plots
 from kdcourse.evaluation import redrawn
-from kdcourse.records import Record
+from kdcourse.records import Record, contrast
 
 __all__ = ["budgets", "costs_of_bugs", "distance_from_limit", "gradient_lengths", "noisy_labels"]
 
@@ -57,17 +57,17 @@ def gradient_lengths(temperatures: Sequence[float], lengths: Sequence[float], *,
 
 
 def costs_of_bugs(record: Record, *, title: str) -> plots.Shown:
-    """What each wrong loss costs against the right one, the dearest first.
+    """What each wrong loss costs against the right one, the dearest first; at each loss's own rates.
 
     Args:
         record: rows by ``arm``, one of them "right".
         title: its fields are {worst} (the largest cost in points) and {unseen} (how many cost nothing that we can
-            measure).
+            measure, at own and at common rates).
     """
     names = [name for name in dict.fromkeys(row["arm"] for row in record.rows) if name != "right"]
-    found = {name: record.paired("test", {"arm": name}, {"arm": "right"}) for name in names}
-    rows = dict(sorted(found.items(), key=lambda item: item[1].difference))
-    worst, unseen = next(iter(rows.values())), sum(not d.resolved for d in rows.values())
+    found = {name: contrast(record, "test", {"arm": name}, {"arm": "right"}) for name in names}
+    rows = dict(sorted(((name, c.own) for name, c in found.items()), key=lambda item: item[1].difference))
+    worst, unseen = next(iter(rows.values())), sum(c.verdict not in ("more", "less") for c in found.values())
     return plots.differences(
         rows, title=title, fields={"worst": -100 * worst.difference, "unseen": unseen},
         xlabel="wrong loss − right loss, points of test accuracy",

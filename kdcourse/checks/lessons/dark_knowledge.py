@@ -50,7 +50,11 @@ SOFTENED = Task(
     reference=softened,
     judge=close,
     mistakes=(
-        Mistake("no temperature", lambda z, t: z.softmax(1), "The temperature is never used: divide the logits by it."),
+        Mistake(
+            "no temperature",
+            lambda z, t: z.softmax(1),
+            "These are the probabilities at T = 1: the temperature is not used, or it cancels. Divide the logits by it.",
+        ),
         Mistake(
             "multiplied",
             lambda z, t: (z * t).softmax(1),

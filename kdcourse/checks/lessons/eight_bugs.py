@@ -201,7 +201,7 @@ def acting_alpha(alpha: float, factor: float) -> float:
 def _alpha_inputs(seed: int) -> Inputs:
     g = torch.Generator().manual_seed(seed)
     alpha, factor = (round(float(v), 3) for v in 0.1 + 0.8 * torch.rand(2, generator=g))
-    return [(0.5, 1.0), (0.9, 1 / 16), (0.9, 0.1), (0.0, 0.25), (1.0, 0.25), (alpha, factor)]
+    return [(0.5, 1.0), (0.9, 1 / 16), (0.9, 0.1), (0.0, 0.25), (1.0, 0.25), (0.5, 2.0), (alpha, factor)]
 
 
 ACTING_ALPHA = Task(
@@ -211,12 +211,24 @@ ACTING_ALPHA = Task(
     difficulty="core",
     minutes=8,
     points=2,
-    rungs=("no bug", "T² left out at T = 4", "mean over ten classes", "labels alone", "teacher alone", "random"),
+    rungs=(
+        "no bug",
+        "T² left out at T = 4",
+        "mean over ten classes",
+        "labels alone",
+        "teacher alone",
+        "a factor above 1",
+        "random",
+    ),
     inputs=_alpha_inputs,
     reference=acting_alpha,
     judge=close,
     mistakes=(
-        Mistake("as written", lambda a, f: a, "The factor is never used: this is the alpha that was written."),
+        Mistake(
+            "as written",
+            lambda a, f: a,
+            "This is the alpha that was written: the factor is not used, or it cancels. It changes the teacher's weight alone.",
+        ),
         Mistake(
             "not shared out",
             lambda a, f: a * f,

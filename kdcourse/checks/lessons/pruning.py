@@ -314,7 +314,7 @@ PACK = Task(
         Mistake(
             "the later of equals",
             lambda s, c, b: _packing(s, c, b, later=True),
-            "Of two equal quotients the *later* channel goes. The earlier one goes: sort with `stable=True`.",
+            "Of two equal quotients the earlier channel goes first, alone; then ask again whether the rest fits. (`argsort(stable=True)` keeps the order of equals.)",
         ),
         Mistake(
             "nothing stays",

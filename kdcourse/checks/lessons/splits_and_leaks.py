@@ -285,8 +285,8 @@ LEAKED = Task(
         Mistake(
             "as given",
             lambda t, e: torch.isin(e.flatten(1).mean(1), t.flatten(1).mean(1)),
-            "Two images with the same *mean* are taken for copies, as in the code that was given: a mirrored image has "
-            "the mean of its original.",
+            "Images that differ are taken for copies, as by the code that was given: a mirrored image, say, has the mean of "
+            "its original, and the same pixels in another order. Compare pixel by pixel, each at its place.",
         ),
         Mistake(
             "same place only",

@@ -121,6 +121,7 @@ def _points_inputs(seed: int) -> Inputs:
         (answers(20), answers(30), labels),
         (answers(33), answers(33), labels),
         (labels, (labels + 1) % 10, labels),
+        (torch.tensor([0, 1, 0]), torch.tensor([0, 0, 0]), hand[:3]),
     ]
 
 
@@ -131,7 +132,7 @@ POINTS = Task(
     difficulty="warm-up",
     minutes=5,
     points=2,
-    rungs=("four photographs", "ahead", "behind", "equally good", "all and none"),
+    rungs=("four photographs", "ahead", "behind", "equally good", "all and none", "three photographs"),
     inputs=_points_inputs,
     reference=points,
     judge=close,

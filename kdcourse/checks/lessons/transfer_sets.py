@@ -317,6 +317,7 @@ def _bias_inputs(seed: int) -> list[tuple[Any, ...]]:
         (some + 7, labels, 3, steps),
         (tied, torch.tensor([1, 0]), 1, [0.0, 1.0, 5.0]),
         (some, labels, 3, [0.0]),
+        (tied, torch.tensor([1, 0]), 1, [5.0, 0.0, 1.0]),
         (torch.tensor([[1.0, 0.0]] * 5 + [[0.4, 0.0]] * 3 + [[0.5, 0.0]] * 2), unequal, 1, [0.0, 0.75]),
     ]
 
@@ -335,6 +336,7 @@ BEST_BIAS = Task(
         "all logits moved by 7",
         "a tie",
         "one bias only",
+        "a tie, biases in no order",
         "classes of unequal size",
     ),
     inputs=_bias_inputs,
