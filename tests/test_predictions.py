@@ -130,4 +130,4 @@ def test_who_is_right_at_once_has_passed(kept):
 def test_the_card_is_a_table_that_a_screen_reader_can_follow():
     page = verdict(TASK, right(TASK) | {"T from 1 to 4": "down"})._repr_html_()
     assert page.count('scope="col"') == len(HEADER) and page.count("<tr") == 6
-    assert "✗ down" in page and "✓ same" in page and "0.730 → 1.340" in page
+    assert "✗&nbsp;down" in page and "✓&nbsp;same" in page and "0.730 → 1.340" in page

@@ -75,15 +75,15 @@ def test_the_digits_tell_the_fourth_rung_and_the_fifth_from_the_others_alone():
 
 
 def test_the_bugs_cost_what_the_lesson_says():
-    bugs = read("bugs")
-    cost = {name: -100 * bugs.paired("test", {"arm": name}, {"arm": "right"}).difference
-            for name in dict.fromkeys(row["arm"] for row in bugs.rows) if name != "right"}  # fmt: skip
-    dearest, *others = sorted(cost, key=lambda name: -cost[name])
-    assert dearest == "teacher against itself"
+    arms = [arm for arm in dict.fromkeys(row["arm"] for row in read("bugs").rows) if arm != "right"]
+    found = {arm: contrast(read("bugs"), "test", {"arm": arm}, {"arm": "right"}) for arm in arms}
+    dearest, *others = sorted(found, key=lambda arm: found[arm].own.difference)
+    assert dearest == "teacher against itself" and found[dearest].verdict == "less"
     four, rest = others[:4], others[4:]
-    assert min(cost[name] for name in four) > 1.35 and max(cost[name] for name in four) < 2.35
+    costs = [-100 * found[arm].own.difference for arm in four]
+    assert min(costs) > 0.65 and max(costs) < 1.75 and {found[arm].verdict for arm in four} == {"less"}
     assert set(rest) == {"teacher in train mode", "arguments swapped", "T on one side"}
-    assert not any(bugs.paired("test", {"arm": name}, {"arm": "right"}).resolved for name in rest)
+    assert {found[arm].verdict for arm in rest} == {"no difference that we can measure"}
 
 
 def run(slug, until):

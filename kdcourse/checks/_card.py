@@ -139,7 +139,13 @@ def _told(table: tuple[tuple[str, ...], ...]) -> str:
     head = "".join(f'<th scope="col" style="{style};font-weight:600">{escape(name)}</th>' for name in table[0])
     rows = ""
     for change, said, truth, measured, why in table[1:]:
-        cells = (escape(change), f"{_sign(said, truth)} {escape(said)}", escape(truth), escape(measured), _marked(why))
+        cells = (
+            escape(change),
+            f"{_sign(said, truth)}&nbsp;{escape(said)}",
+            escape(truth),
+            escape(measured),
+            _marked(why),
+        )
         inside = "".join(f'<td style="{style}">{cell}</td>' for cell in cells)
         rows += f'<tr style="background:none">{inside}</tr>'
     return f'<table style="border-collapse:collapse;margin:6px 0;border:none"><tr>{head}</tr>{rows}</table>'

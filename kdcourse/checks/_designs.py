@@ -71,7 +71,9 @@ def judged(task: Task, card: Card, inputs: Sequence[tuple[Any, ...]], calls: Cal
             card, state="not yet", facts=(("Result", result),), hint=hint, mistake="the teacher sat the exam"
         )
     if score >= bar:
-        return replace(card, state="passed", earned=1.0, says=f"{points(task, 1.0)}. {result}. {task.takeaway}")
+        return replace(
+            card, state="passed", earned=1.0, says=f"{points(task, 1.0)}. {result.capitalize()}. {task.takeaway}"
+        )
     said = (("Draws", f"{len(DRAWS)}, of other images each"), ("Result", result))
     return replace(card, state="not yet", facts=said, hint=_why(both, score), arguments=inputs[0])
 
@@ -84,10 +86,10 @@ def _why(both: Sequence[tuple[Tensor, dict[str, Any]]], score: int) -> str:
     """What can be said of predictions that miss the bar."""
     kinds = [int(said.bincount().count_nonzero()) for said, _ in both]
     alone = floor(_percent([e["alone"] for _, e in both]))
-    if score <= 12:
-        return f"No better than guessing. {GUESSING}"
     if max(kinds) == 1:
         return "All predictions are one class: either nothing was learned, or it was learned from images unlike these."
+    if score <= 12:
+        return f"No better than guessing. {GUESSING}"
     return str(both[0][1]["says"]).format(alone=alone)
 
 
