@@ -103,13 +103,13 @@ def test_a_notebook_in_a_real_browser(lab, browser, name, tmp_path):
 
 
 ANSWERS = {
-    "cross_entropy.1": "def gradient_moves(change):\n    print('no idea')\n    return 'longer' if 'T²' in change else 'same'",
+    "cross_entropy.1": "def gradient_moves(change):\n    return 'longer' if 'T²' in change else 'same'",
     "cross_entropy.2": "def smoothed_targets(labels, classes, epsilon):\n"
     "    return (1 - epsilon) * F.one_hot(labels, classes) + epsilon / classes",
-    "cross_entropy.3": "def soft_targets(z, v, labels, temperature, alpha):\n    return 1 / (len(z) - len(v))",
+    "cross_entropy.3": "def soft_targets(z, v, labels, temperature, alpha):\n    print('no idea')\n    return 1 / (len(z) - len(v))",
 }
 CARDS = {
-    "cross_entropy.1": "✗ Predict the gradient (cross_entropy.1): not yet",
+    "cross_entropy.1": "◐ Predict the gradient (cross_entropy.1): answered",
     "cross_entropy.2": "✓ Label smoothing as soft targets (cross_entropy.2): passed",
     "cross_entropy.3": "✗ The whole loss (cross_entropy.3): not yet",
     "cross_entropy.4": "○ The gradient, by hand (cross_entropy.4): not attempted",
@@ -122,7 +122,7 @@ WRITE = """answers => window.jupyterapp.shell.currentWidget.content.widgets.forE
 
 
 def test_a_learner_meets_the_four_cards(lab, browser, tmp_path):
-    """The exercises of ``cross_entropy`` as a learner works on them: an answer wrong, one right, one odd, one untouched."""
+    """The exercises of ``cross_entropy`` as a learner works on them: a prediction, an answer right, one odd, one untouched."""
     page = _open(lab, browser, f"exercises/{file('cross_entropy').name}")
     page.evaluate(WRITE, ANSWERS)
     page.evaluate("() => { window.jupyterapp.commands.execute('notebook:run-all-cells'); }")
@@ -130,13 +130,13 @@ def test_a_learner_meets_the_four_cards(lab, browser, tmp_path):
     cards = page.locator(".jp-OutputArea-output [role=status]")
     texts = [" ".join(text.split()) for text in cards.all_inner_texts()]
     assert [t.startswith(c) for t, c in zip(texts, CARDS.values(), strict=False)] == [True] * 4, texts
-    assert "Your function printed" in texts[0]
+    assert "Your function printed" in texts[2] and "3 of 5 right: 0.6 of 1 point" in texts[0]
     assert "ZeroDivisionError: division by zero" in texts[2] and "return 1 / (len(z) - len(v))" in texts[2]
     for card in cards.all():
         box, outer = card.bounding_box(), page.locator(".jp-WindowedPanel-outer").first.bounding_box()
         assert box["width"] <= outer["width"], "nothing runs out of the page"
         assert card.evaluate("c => c.scrollWidth <= c.clientWidth + 1")
-    assert page.locator("[role=img][aria-label='2 of 10 points']").count() == 1
+    assert page.locator("[role=img][aria-label='2.6 of 10 points']").count() == 1
     _in_both_themes(page, tmp_path, "exercise-01")
 
 
