@@ -46,12 +46,13 @@ def test_a_shifted_source_is_fine_tuned(tiny, monkeypatch):
 
 
 def test_the_four_steps_share_budget_and_start(tiny, monkeypatch, weights):
-    steps, starts = {}, {}
+    steps, starts, alive = {}, {}, []  # a model that is gone could lend its id to the next
     for name in ("train", "distill"):
         original = getattr(pipeline, name)
 
         def watched(*args, original=original, **kwargs):
             model = args[1] if original.__name__ == "distill" else args[0]
+            alive.append(model)
             starts.setdefault(id(model), weights(model))
             run = original(*args, **kwargs)
             steps.setdefault(id(model), []).append(len(run.history["loss"]) * run.config["steps"])

@@ -201,7 +201,7 @@ def recognise(task: Task, inputs: Sequence[tuple[Any, ...]], outcomes: Sequence[
 
     Where outputs that are finite agree and the others are NaN or infinite, the mistake is named and the overflow, too.
     """
-    if len(outcomes) != len(inputs) or any(outcome.state == "stopped" for outcome in outcomes):
+    if not task.mistakes or len(outcomes) != len(inputs) or any(o.state == "stopped" for o in outcomes):
         return None
     for mistake in task.mistakes:
         if all(_alike(task, _try(mistake, args), o) for args, o in zip(inputs, outcomes, strict=True)):
@@ -227,7 +227,7 @@ def _partly(
     task: Task, inputs: Sequence[tuple[Any, ...]], outcomes: Sequence[Outcome], expected: Sequence[Any]
 ) -> str:  # fmt: skip
     """The named mistakes that give the learner's numbers wherever these are wrong, if there are one or two."""
-    if len(outcomes) != len(inputs) or any(o.state != "returned" or o.changed for o in outcomes):
+    if not task.mistakes or len(outcomes) != len(inputs) or any(o.state != "returned" or o.changed for o in outcomes):
         return ""
     wrong = [at for at, o in enumerate(outcomes) if not task.judge(expected[at], o.value)]
     same = [m for m in task.mistakes if all(_alike(task, _try(m, inputs[at]), outcomes[at]) for at in wrong)]

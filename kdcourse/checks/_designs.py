@@ -63,7 +63,7 @@ def judged(task: Task, card: Card, inputs: Sequence[tuple[Any, ...]], calls: Cal
         floor(100 * sum(scores) / len(scores) + 1e-9),
         ceil(100 * sum(e["bar"] for e in expected) / len(scores)),
     )
-    result = f"about {score} % right, on average over three draws; {bar} are asked for"
+    result = f"≈ {score} % right, on average over three draws; ≈ {bar} are asked for"
     both = [(v.long(), e) for v, e in zip(values, expected, strict=True) if v is not None]
     if score >= SUSPECT and all((said == teacher_says(e["images"])).double().mean() >= COPY for said, e in both):
         hint = "These are the shipped teacher's own answers. Only what is handed over may be used."
@@ -72,7 +72,7 @@ def judged(task: Task, card: Card, inputs: Sequence[tuple[Any, ...]], calls: Cal
         )
     if score >= bar:
         return replace(
-            card, state="passed", earned=1.0, says=f"{points(task, 1.0)}. {result.capitalize()}. {task.takeaway}"
+            card, state="passed", earned=1.0, says=f"{points(task, 1.0)}. {result}. {task.takeaway}"
         )
     said = (("Draws", f"{len(DRAWS)}, of other images each"), ("Result", result))
     return replace(card, state="not yet", facts=said, hint=_why(both, score), arguments=inputs[0])

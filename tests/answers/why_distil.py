@@ -121,7 +121,7 @@ WRONG = {
         (lambda x, y, u, z, e: None, "None came back"),
         (lambda x, y, u, z, e: torch.rand(len(e), 10), "Take the class with the highest logit"),
         (lambda x, y, u, z, e: torch.arange(len(e)) % 10, "No better than guessing"),
-        (labels_only, "No better than the labels alone"),
+        (labels_only, "A linear model of the"),
         (lambda x, y, u, z, e: torch.rand(len(e)), "classes are whole numbers from 0 to 9"),
     ],
 }  # fmt: skip
