@@ -290,6 +290,24 @@ def test_a_returned_object_of_millions_of_values_is_cut_off(many):
     assert card.state == "not yet" and "of more than 1,000,000 values" in dict(card.facts)["Got"]
 
 
+class Agreeable(str):
+    """A text that claims to be equal to anything."""
+
+    def __eq__(self, other):
+        return True
+
+    __hash__ = str.__hash__
+
+
+@pytest.mark.parametrize(("value", "kind"), [(Agreeable("x"), str), (type("Whole", (int,), {})(3), int), (type("Real", (float,), {})(0.5), float)])  # fmt: skip
+def test_a_value_of_a_class_of_ones_own_is_taken_for_what_it_is(value, kind):
+    assert type(plain(value)) is kind and kind.__eq__(plain(value), kind(value))
+
+
+def test_a_text_that_equals_anything_is_no_right_answer():
+    assert verdict(find("start_here.3"), lambda difference, half: Agreeable("x")).state == "not yet"
+
+
 def test_a_returned_tensor_may_be_large():
     card = verdict(TASK, lambda z, t: torch.zeros(2000, 1000))
     assert card.state == "not yet" and "2000×1000" in dict(card.facts)["Got"]

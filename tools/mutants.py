@@ -123,7 +123,7 @@ MUTANTS = [
     Mutant("a blank counts as a word", "checks/_predict.py", "words[change] in (BLANK, \"\", None)", "words[change] is None", "predictions"),
     Mutant("a loss without a gradient passes", "checks/_checking.py", "if judged.passed and task.gradient else judged", "if False else judged", "corpus"),
     Mutant("the wall's clock counts", "checks/_calling.py", "return time.process_time() - self.began", "return time.monotonic() - self.wall", "checks"),
-    Mutant("a text of a class of one's own compares as it likes", "checks/_task.py", "return {str: str.__str__, int: int.__int__, float: float.__float__}[exact](value)", "return value", "corpus"),
+    Mutant("a text of a class of one's own compares as it likes", "checks/_task.py", "return {str: str.__str__, int: int.__int__, float: float.__float__}[exact](value)", "return value", "checks"),
     Mutant("any number of returned values", "checks/_task.py", "    if left[0] < 0:\n", "    if False:\n", "checks"),
     Mutant("progress written without a lock", "checks/_progress.py", 'with FileLock(f"{file}.lock", timeout=PATIENCE):', "if True:", "checks"),
     Mutant("the gate stands before batch norm", "_heads.py", "                    self._ends[layer][call] = name\n", "", "taylor"),
