@@ -59,10 +59,7 @@ def judged(task: Task, card: Card, inputs: Sequence[tuple[Any, ...]], calls: Cal
             hint = found.hint or "Work on copies of the arguments." * bool(outcome.changed)
             return replace(card, state="not yet", facts=facts, hint=hint, arguments=inputs[at])
     scores = [task.judge(e, o.value).score or 0.0 for e, o in zip(expected, calls.outcomes, strict=True)]
-    score, bar = (
-        floor(100 * sum(scores) / len(scores) + 1e-9),
-        ceil(100 * sum(e["bar"] for e in expected) / len(scores)),
-    )
+    score, bar = floor(_percent(scores) + 1e-9), ceil(_percent([e["bar"] for e in expected]))
     result = f"≈ {score} % right, on average over three draws; ≈ {bar} are asked for"
     both = [(v.long(), e) for v, e in zip(values, expected, strict=True) if v is not None]
     if score >= SUSPECT and all((said == teacher_says(e["images"])).double().mean() >= COPY for said, e in both):
@@ -71,9 +68,7 @@ def judged(task: Task, card: Card, inputs: Sequence[tuple[Any, ...]], calls: Cal
             card, state="not yet", facts=(("Result", result),), hint=hint, mistake="the teacher sat the exam"
         )
     if score >= bar:
-        return replace(
-            card, state="passed", earned=1.0, says=f"{points(task, 1.0)}. {result}. {task.takeaway}"
-        )
+        return replace(card, state="passed", earned=1.0, says=f"{points(task, 1.0)}. {result}. {task.takeaway}")
     said = (("Draws", f"{len(DRAWS)}, of other images each"), ("Result", result))
     return replace(card, state="not yet", facts=said, hint=_why(both, score), arguments=inputs[0])
 

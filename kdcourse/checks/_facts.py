@@ -30,7 +30,7 @@ def fact(task: Task, inputs: Inputs, outcomes: Sequence[Outcome], expected: Sequ
             f"The function changes its argument. Work on a copy (`{name}.clone()`), or write `x = x + 1`, not `x += 1`."
         )
     if here.value is None and expected[at] is not None:
-        return "None came back: the function ends without `return`."
+        return "None came back. Does the function end without `return`?"
     got = [outcome.value for outcome in outcomes]
     found = _of_kind(expected[at], got[at]) or _of_size(task, inputs[at], expected[at], got[at])
     if found:
@@ -59,7 +59,7 @@ def _of_error(outcome: Outcome) -> str:
     if "is out of bounds" in outcome.message or outcome.error == "IndexError":
         return "On this input an index points behind the last place. What is not there that you count on?"
     if "non-empty TensorList" in outcome.message or "empty" in outcome.message:
-        return "On this input a list is empty. Begin a sum with 0 and add to it."
+        return "On this input a list or a tensor is empty. A sum of nothing is 0: begin with it, and add."
     if "does not require grad" in outcome.message:
         return "The gradient was lost on the way: `.item()`, `.detach()`, `torch.no_grad()` or a new tensor cuts it."
     return ""
