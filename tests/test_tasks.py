@@ -109,13 +109,13 @@ def test_any_two_mistakes_and_the_reference_differ(task):
         found = {name: [_try(kd.checks.Mistake(name, f, ""), args) for args in inputs] for name, f in named}
         for i, (one, _) in enumerate(named):
             for other, _ in named[i + 1 :]:
-                pairs = zip(found[one], found[other], strict=True)
+                pairs = list(zip(found[one], found[other], strict=True))[::-1]  # the last inputs tell most apart
                 assert not all(_alike(task, a, b) for a, b in pairs), f"seed {seed}: {one} and {other} are alike"
 
 
 @pytest.mark.parametrize("task", CALLED, **by_id)
 def test_each_named_mistake_is_met_with_its_own_hint(task):
-    for seed in list(SEEDS)[:4]:  # that mistakes can be told apart is tested above, with all seeds
+    for seed in list(SEEDS)[:2]:  # that mistakes can be told apart is tested above, with all seeds
         for variant in both(task):
             for mistake in task.mistakes:
                 card = verdict(variant, mistake.function, seed=seed)

@@ -140,10 +140,11 @@ def passes_gradient(
 
     def watched(*given: Any) -> bool:
         value = given[list(names).index(to)]
-        for tensor in value if isinstance(value, (list, tuple)) else [value]:
-            tensor.requires_grad_()
+        tensors = [tensor.requires_grad_() for tensor in (value if isinstance(value, (list, tuple)) else [value])]
         result = function(*given)
-        return isinstance(result, Tensor) and result.requires_grad
+        if not (isinstance(result, Tensor) and result.requires_grad):
+            return False
+        return any(g is not None for g in torch.autograd.grad(result.sum(), tensors, allow_unused=True))
 
     found = call_all(watched, [args], names, limit=limit, seed=seed).outcomes[0]
     return found.value is True

@@ -14,7 +14,7 @@ from kdcourse.checks._calling import PATIENCE, Calls, Outcome, call_all, error_n
 from kdcourse.checks._card import Card, Note
 from kdcourse.checks._designs import judged as judged_design
 from kdcourse.checks._designs import sealed
-from kdcourse.checks._facts import fact, overflow
+from kdcourse.checks._facts import changed_alike, fact, overflow
 from kdcourse.checks._judges import shown, tensor_of
 from kdcourse.checks._predict import committed, points
 from kdcourse.checks._task import Mistake, Task, copied, double, plain
@@ -158,7 +158,8 @@ def _judged(task: Task, card: Card, inputs: Sequence[tuple[Any, ...]], calls: Ca
             hint = found.hint
             facts += [*arguments, *_answers(task, expected[at], outcome, found.difference)]
         known = recognise(task, inputs, calls.outcomes)
-        hint = known.hint if known else hint or _partly(task, inputs, calls.outcomes, expected)
+        alike = "" if known or hint else _alike_everywhere(calls.outcomes, expected)
+        hint = known.hint if known else hint or alike or _partly(task, inputs, calls.outcomes, expected)
         hint = hint or fact(task, inputs, calls.outcomes, expected, at)
         mistake, note = known.name if known else "", card.note if hint else f"check.hint('{task.id}') gives a push."
         told: dict[str, Any] = {"facts": tuple(facts), "hint": hint, "mistake": mistake, "note": note}
@@ -215,6 +216,13 @@ def recognise(task: Task, inputs: Sequence[tuple[Any, ...]], outcomes: Sequence[
         if wrong and all(_alike(task, tried[at], outcomes[at]) for at in finite):
             return replace(mistake, hint=f"{mistake.hint} {overflow(task.rungs[lost[0]])}")
     return None
+
+
+def _alike_everywhere(outcomes: Sequence[Outcome], expected: Sequence[Any]) -> str:
+    """One change that explains every answer, which a mistake that explains only the wrong ones does not."""
+    if len(outcomes) != len(expected) or any(o.state != "returned" or o.changed for o in outcomes):
+        return ""
+    return changed_alike(expected, [outcome.value for outcome in outcomes])
 
 
 def _lost(outcome: Outcome) -> bool:

@@ -13,7 +13,7 @@ from kdcourse.checks._calling import Outcome
 from kdcourse.checks._judges import ATOL, RTOL, number, tensor_of
 from kdcourse.checks._task import Task
 
-__all__ = ["fact", "overflow", "relation"]
+__all__ = ["changed_alike", "fact", "overflow", "relation"]
 
 Inputs = Sequence[tuple[Any, ...]]
 OVERFLOW = "NaN and infinity come from exp() of a large number, log(0), 0/0 or ∞/∞. Which of them can happen there?"
@@ -73,6 +73,8 @@ def _of_kind(expected: Any, got: Any) -> str:
     if want is None or have is None:
         return ""
     whole = isinstance(got, Tensor) and not (got.is_floating_point() or got.is_complex() or got.dtype == torch.bool)
+    if isinstance(got, Tensor) and got.dtype == torch.bool and want.dtype == torch.long and want.ndim:
+        return "A mask of True and False came back. Numbers are asked for: `mask.nonzero().flatten()` gives positions."
     if whole and want.is_floating_point() and not torch.equal(want, want.round()):
         return f"A tensor of whole numbers came back ({have.dtype}): it cuts fractions off. Make it a float one."
     if have.ndim == 2 and want.shape == have.T.shape != have.shape:
@@ -168,6 +170,46 @@ def relation(expected: Sequence[Any], got: Sequence[Any]) -> str:
     return ""
 
 
+def changed_alike(expected: Sequence[Any], got: Sequence[Any]) -> str:
+    """Every value the same function of what is expected: its size without the sign, its square, its logarithm, …"""
+    both = [(tensor_of(one), tensor_of(other)) for one, other in zip(expected, got, strict=True)]
+    truths = [(a, b) for a, b in both if a is not None and b is not None and a.dtype == b.dtype == torch.bool]
+    if len(truths) == len(both):
+        turned = all(a.shape == b.shape and torch.equal(a, ~b) for a, b in truths)
+        return "True and False are exchanged in every answer." if turned else ""
+    pairs = _pairs(expected, got)
+    if not pairs:
+        return ""
+    target, value = (torch.cat([pair[i] for pair in pairs]) for i in (0, 1))
+    if not (target.isfinite().all() and value.isfinite().all()) or _kinds(value) < 3:
+        return ""
+    for text, function in CHANGES:
+        made = function(target)
+        if bool(made.isfinite().all()) and _kinds(made) > 2 and _same(made, value, 1e-3):
+            return text
+    return ""
+
+
+def _kinds(values: Tensor) -> int:
+    """How many different values there are."""
+    return len(set(values.tolist()))
+
+
+CHANGES: tuple[tuple[str, Callable[[Tensor], Tensor]], ...] = (
+    ("Every value is the right one without its sign: an absolute value stands where none is asked for.", torch.abs),
+    ("Every value below zero came back as 0. Such values have a meaning here, too.", lambda v: v.clamp(min=0)),
+    ("Every value is the *square* of the expected one.", torch.square),
+    ("Every value is the *square root* of the expected one.", torch.sqrt),
+    ("Every value is the *logarithm* of the expected one.", torch.log),
+    ("Every value is exp() of the expected one: a logarithm is missing, or an exp() too many.", torch.exp),
+    ("Every value is 1 minus the expected one.", lambda v: 1 - v),
+    ("Every value is 1 divided by the expected one.", lambda v: 1 / v),
+    ("Every value is rounded to a whole number.", torch.round),
+    ("Every value is cut off to a whole number.", torch.trunc),
+    ("Every value is rounded to two digits behind the point.", lambda v: v.round(decimals=2)),
+)
+
+
 def _pairs(expected: Sequence[Any], got: Sequence[Any]) -> list[tuple[Tensor, Tensor]]:
     """Both as flat doubles, input by input; empty where they cannot be compared."""
     found = []
@@ -249,7 +291,14 @@ def _one_rung(task: Task, outcomes: Sequence[Outcome], expected: Sequence[Any], 
     if right.count(False) == 1:
         more = OVERFLOW if lost else "What is special there?"
         return f"All other inputs come out right; only *{task.rungs[at]}* does not. {more}"
-    return OVERFLOW if lost else ""
+    if lost or right.count(True) < 2:
+        return OVERFLOW if lost else ""
+    good, bad = ([name for name, well in zip(task.rungs, right, strict=True) if well is side] for side in (True, False))
+    return f"Right: {_listed(good)}. Wrong: {_listed(bad)}. What do the wrong ones have that the right ones have not?"
+
+
+def _listed(names: Sequence[str]) -> str:
+    return " and ".join(filter(None, [", ".join(f"*{name}*" for name in names[:-1]), f"*{names[-1]}*"]))
 
 
 def _same(one: Tensor, other: Tensor, rtol: float = RTOL) -> bool:

@@ -22,6 +22,7 @@ RENAMED: list[dict[str, str]] = [
     },
     {"splits_and_leaks.4": "shift.2", "splits_and_leaks.5": "shift.3"},
     {"taylor_fo.3": "channel_importance.2", "taylor_fo.4": "channel_importance.3", "taylor_fo.5": "pruning.4"},
+    {"mean_squared_error.4": "mean_squared_error.5", "mean_squared_error.5": "mean_squared_error.4"},
 ]
 VERSION = len(RENAMED) + 1  # of the progress file that is written
 

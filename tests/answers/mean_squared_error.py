@@ -77,7 +77,7 @@ def standardised(x, y, lr, steps):
     return in_numpy(x, y, lr, steps)
 
 
-# ---------------------------------------------------------------- mean_squared_error.4
+# ---------------------------------------------------------------- mean_squared_error.5
 
 
 def distance_by_autograd(z, v, t):
@@ -106,7 +106,7 @@ def distance_in_a_loop(z, v, t):
     return total / len(z)
 
 
-# ---------------------------------------------------------------- mean_squared_error.5
+# ---------------------------------------------------------------- mean_squared_error.4
 
 
 def person_by_person(s, t, y, m):
@@ -131,8 +131,8 @@ RIGHT = {
     "mean_squared_error.1": [moves, in_branches, by_counting_letters],
     "mean_squared_error.2": [with_sklearn, by_lstsq, centred],
     "mean_squared_error.3": [by_autograd, with_an_optimizer, in_numpy],
-    "mean_squared_error.4": [distance_by_autograd, distance_in_numpy, distance_in_a_loop],
-    "mean_squared_error.5": [person_by_person, with_a_mask, by_index],
+    "mean_squared_error.5": [distance_by_autograd, distance_in_numpy, distance_in_a_loop],
+    "mean_squared_error.4": [person_by_person, with_a_mask, by_index],
 }
 WRONG = {
     "mean_squared_error.2": [
@@ -149,18 +149,18 @@ WRONG = {
         (standardised, "Changed: x, in place"),
         (lambda x, y, lr, n: torch.zeros(x.shape[1]), "0 where 1 is expected"),
     ],
-    "mean_squared_error.4": [
+    "mean_squared_error.5": [
         (lambda z, v, t: None, "None came back"),
         (lambda z, v, t: torch.ones(len(z)), "a tensor 1 came back; a number is expected"),
         (lambda z, v, t: z @ v, "Error: RuntimeError"),
         (lambda z, v, t: 100 * distance_in_numpy(z, v, t), "Every value is 100 times the expected one"),
         (lambda z, v, t: t, "1 where 0.238406 is expected"),
     ],
-    "mean_squared_error.5": [
+    "mean_squared_error.4": [
         (lambda s, t, y, m: None, "None came back"),
         (lambda s, t, y, m: (s - y) ** 2, "a tensor 1 came back; a number is expected"),
         (lambda s, t, y, m: s[3], "Error: IndexError"),
-        (lambda s, t, y, m: 0.5 * with_a_mask(s, t, y, m), "Every value is 0.5 times the expected one"),
+        (lambda s, t, y, m: 3 * with_a_mask(s, t, y, m), "Every value is 3 times the expected one"),
         (lambda s, t, y, m: (s - t).abs().mean(), "1 where 4 is expected"),
     ],
 }  # fmt: skip

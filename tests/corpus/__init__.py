@@ -1,7 +1,8 @@
 """A corpus of answers as learners give them, to try the checks on: a cell each, ``# %% task | what is special``.
 
 ``wrong`` and ``unread`` were written by people outside the team who had seen the exercises and not the checks.
-``unread`` holds a quarter of the wrong ones, drawn by a hash, and is not read by those who write hints.
+``unread`` holds a quarter of the wrong ones, drawn by a hash, which was not read by those who wrote hints before it was
+judged; ``fresh`` came later, from somebody else, when the hints that these two had taught stood already.
 """
 
 import re
@@ -28,7 +29,7 @@ class Answer:
 
 
 def answers(kind: str) -> list[Answer]:
-    """All answers of one kind: "wrong", "unread" or "right"."""
+    """All answers of one kind: "wrong", "unread", "fresh" or "right"."""
     found = []
     for path in sorted((FOLDER / kind).glob("*.py")):
         head, *cells = re.split(r"^# %% ", path.read_text(encoding="utf-8"), flags=re.MULTILINE)

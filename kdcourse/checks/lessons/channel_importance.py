@@ -154,7 +154,9 @@ def _inside_inputs(seed: int) -> Inputs:
         (noisy, truth, blocks),
         (noisy[order], truth[order], blocks[order]),
         (known, truth, blocks),
+        ((2 * noisy).round() / 2, truth, blocks),
         (10.0 - blocks, truth, blocks),
+        (torch.cat([noisy, noisy[:1]]), torch.cat([truth, truth[:1]]), torch.cat([blocks, torch.tensor([4])])),
     ]
 
 
@@ -170,7 +172,9 @@ INSIDE = Task(
         "three larger blocks",
         "channels in any order",
         "a block of equal scores",
+        "ties inside the blocks",
         "the block alone",
+        "a block of one channel",
     ),
     inputs=_inside_inputs,
     reference=inside,
@@ -234,6 +238,50 @@ INSIDE = Task(
         Mistake(
             "the example's third", lambda *a: 1 / 3, "1/3, the worked example's answer, came back for every input."
         ),
+        Mistake(
+            "summed over blocks",
+            lambda s, t, b: sum(_all_of(s, t, b)) if _all_of(s, t, b) else nan,
+            "The correlations are added up. Their mean is asked for.",
+        ),
+        Mistake(
+            "one a block",
+            lambda s, t, b: _all_of(s, t, b),
+            "One correlation for each block came back. Their mean is asked for.",
+        ),
+        Mistake(
+            "absolute correlations",
+            lambda s, t, b: _mean([abs(v) for v in _all_of(s, t, b)]),
+            "The correlations' absolute values are averaged. A ranking turned round is a bad one: keep the sign.",
+        ),
+        Mistake(
+            "the means of the blocks",
+            lambda s, t, b: float(
+                stats.spearmanr(*(torch.stack([v[b == k].mean() for k in b.unique()]) for v in (s, t))).statistic
+            ),
+            "The blocks' *means* are correlated. Correlate the channels inside each block.",
+        ),
+        Mistake(
+            "the last block alone",
+            lambda s, t, b: _all_of(s, t, b)[-1] if _all_of(s, t, b) else nan,
+            "Only the last block counts: each block overwrites the one before. Collect them in a list.",
+        ),
+        Mistake(
+            "ranks without ties",
+            lambda s, t, b: _mean(
+                [
+                    float(
+                        stats.pearsonr(*(v.argsort(stable=True).argsort(stable=True).double() for v in pair)).statistic
+                    )
+                    for pair in _each(s, t, b)
+                ]
+            ),
+            "Equal scores get *different* ranks (argsort of argsort). Equal values share their mean rank: `stats.spearmanr` sees to it.",
+        ),
+        Mistake(
+            "runs of one block",
+            lambda s, t, b: _by_runs(s, t, b),
+            "A block whose channels stand in several pieces counts several times. `blocks == block` finds all its channels, wherever they stand.",
+        ),
     ),
     hints=(
         "`blocks.unique()` gives each block once; `scores[blocks == block]` are its scores.",
@@ -261,6 +309,15 @@ def _by_blocks(
         if only == "first" and found:
             break
     return sum(found) / len(found) if found else none
+
+
+def _all_of(scores: Tensor, truth: Tensor, blocks: Tensor) -> list[float]:
+    return [float(stats.spearmanr(a, b).statistic) for a, b in _each(scores, truth, blocks)]
+
+
+def _by_runs(scores: Tensor, truth: Tensor, blocks: Tensor) -> float:
+    pieces = torch.cat([torch.zeros(1, dtype=torch.long), (blocks[1:] != blocks[:-1]).long().cumsum(0)])
+    return _mean([v for v in _all_of(scores, truth, pieces) if v == v])
 
 
 # ---------------------------------------------------------------- all

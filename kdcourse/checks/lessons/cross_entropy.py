@@ -10,7 +10,8 @@ from torch.nn import functional as F
 from kdcourse.checks._judges import close
 from kdcourse.checks._predict import believer, prediction
 from kdcourse.checks._task import Inputs, Mistake, Task
-from kdcourse.checks.lessons.imitations import buggy, imitation, imitation_inputs, pairs
+from kdcourse.checks.lessons import gradients, smoothing
+from kdcourse.checks.lessons.imitations import buggy, imitation, pairs
 
 # ---------------------------------------------------------------- cross_entropy.1
 
@@ -117,103 +118,6 @@ GRADIENT = prediction(
     takeaway="The gradient sees q − p, T and factors in front. Constants in the loss and in the logits it does not see.",
 )
 
-# ---------------------------------------------------------------- cross_entropy.2
-
-
-def smoothed_targets(labels: Tensor, classes: int, epsilon: float) -> Tensor:
-    certain = F.one_hot(labels, classes).double()
-    return (1 - epsilon) * certain + epsilon / classes  # the label keeps its even share, too
-
-
-def _one_hot(labels: Tensor, classes: int) -> Tensor:
-    return F.one_hot(labels, classes).double()
-
-
-def _smoothed_inputs(seed: int) -> Inputs:
-    g = torch.Generator().manual_seed(seed)
-    return [
-        (torch.tensor([0, 1]), 2, 0.0),
-        (torch.tensor([0]), 4, 0.4),
-        (torch.tensor([2, 0]), 5, 0.1),
-        (torch.randint(0, 10, (20,), generator=g), 10, 0.2),
-        (torch.tensor([1, 0]), 3, 1.0),
-    ]
-
-
-SMOOTHED = Task(
-    id="cross_entropy.2",
-    title="Label smoothing as soft targets",
-    kind="implement",
-    difficulty="warm-up",
-    minutes=5,
-    points=2,
-    rungs=("no smoothing", "by hand", "five classes", "random", "nothing but smoothing"),
-    inputs=_smoothed_inputs,
-    reference=smoothed_targets,
-    judge=close,
-    mistakes=(
-        Mistake(
-            "the others share",
-            lambda y, c, e: (1 - e) * _one_hot(y, c) + e / (c - 1) * (1 - _one_hot(y, c)),
-            "ε is spread over the *wrong* classes only. In the usual definition all classes share it, the label's too.",
-        ),
-        Mistake(
-            "ε for each",
-            lambda y, c, e: (1 - e) * _one_hot(y, c) + e,
-            "Every class gets the whole ε, so the rows sum to more than 1. Divide it by the number of classes.",
-        ),
-        Mistake(
-            "nothing taken away",
-            lambda y, c, e: _one_hot(y, c) + e / c,
-            "The label keeps its whole 1, so the rows sum to 1 + ε. Take ε away from it first.",
-        ),
-        Mistake(
-            "nothing given",
-            lambda y, c, e: (1 - e) * _one_hot(y, c),
-            "ε is taken from the label and given to nobody: the rows sum to 1 − ε.",
-        ),
-        Mistake(
-            "the wrong way round",
-            lambda y, c, e: e * _one_hot(y, c) + (1 - e) / c,
-            "ε and 1 − ε have changed places: at ε = 0 the label must have everything.",
-        ),
-        Mistake(
-            "columns from the labels",
-            lambda y, c, e: smoothed_targets(y, c, e)[:, : int(y.max()) + 1],
-            "The number of columns comes from the labels. A class that nobody has here needs its column, too: `classes` says how many.",
-        ),
-        Mistake(
-            "divided by the images",
-            lambda y, c, e: (1 - e) * _one_hot(y, c) + e / len(y),
-            "ε is divided by the number of *images*. The classes share it: divide by `classes`.",
-        ),
-        Mistake(
-            "everybody's label",
-            lambda y, c, e: _all_rows(y, c, e),
-            "`targets[:, labels]` raises these columns in *every* row. A row has one label: `targets[torch.arange(len(labels)), labels]`.",
-        ),
-        Mistake(
-            "divided by the sum",
-            lambda y, c, e: (_one_hot(y, c) + e) / (1 + c * e),
-            "ε is added to every class and the row divided by its sum. That sums to 1, but it is another mixture: the label's share must be 1 − ε + ε/C.",
-        ),
-        Mistake(
-            "the example's row",
-            lambda y, c, e: torch.tensor([[0.7, 0.1, 0.1, 0.1]] * len(y)),
-            "The row of the worked example comes back for every label.",
-        ),
-        Mistake(
-            "cut to whole numbers",
-            lambda y, c, e: ((1 - e) * _one_hot(y, c) + e / c).long(),
-            "The shares are written into a tensor of whole numbers, which cuts them off. Make it a float one: `.float()`.",
-        ),
-    ),
-    hints=(
-        "A mixture of two distributions: with weight 1 − ε the label alone, with weight ε all classes evenly.",
-        "The skeleton, with blanks:\ncertain = F.one_hot(labels, ____).double()\nreturn ____ * certain + ____ / classes",
-    ),
-    takeaway="Label smoothing is distillation from a teacher who finds every class equally likely.",
-)
 
 # ---------------------------------------------------------------- cross_entropy.3
 
@@ -329,6 +233,81 @@ SOFT = Task(
             lambda z, v, y, t, a: a * t**2 * imitation(z, v, 1.0) + (1 - a) * _labelled(z, y),
             "The teacher's part compares the answers at T = 1. Both sides are softened.",
         ),
+        Mistake(
+            "the teacher for labelled images alone",
+            lambda z, v, y, t, a: (
+                soft_targets(z[y != -100], v[y != -100], y[y != -100], t, a) if (y != -100).any() else 0 * z.sum()
+            ),
+            "Images without a label are left out of the *teacher's* part, too. The teacher answers for all of them: that is what they are for.",
+        ),
+        Mistake(
+            "class 0 for the unlabelled",
+            lambda z, v, y, t, a: (
+                a * imitation(z, v, t) + (1 - a) * (F.cross_entropy(z, y.clamp(min=0)) if (y >= 0).any() else 0.0)
+            ),
+            "Images without a label are taught class 0, because −100 is clamped to it. Leave them out of the labels' part.",
+        ),
+        Mistake(
+            "class 0 for all unlabelled",
+            lambda z, v, y, t, a: a * imitation(z, v, t) + (1 - a) * F.cross_entropy(z, y.clamp(min=0)),
+            "Images without a label are taught class 0, because −100 is clamped to it, even where nobody has a label.",
+        ),
+        Mistake(
+            "teacher alone",
+            lambda z, v, y, t, a: imitation(z, v, t),
+            "Only the teacher's part came back. The labels' part, weighted with 1 − alpha, is missing.",
+        ),
+        Mistake(
+            "labels alone",
+            lambda z, v, y, t, a: _labelled(z, y),
+            "Only the labels' part came back.",
+        ),
+        Mistake(
+            "alpha not used",
+            lambda z, v, y, t, a: imitation(z, v, t) + _labelled(z, y),
+            "The two parts are added without weights: alpha and 1 − alpha are missing.",
+        ),
+        Mistake(
+            "teacher's part summed",
+            lambda z, v, y, t, a: a * len(z) * imitation(z, v, t) + (1 - a) * _labelled(z, y),
+            "The teacher's part is summed over the images. Its mean is asked for: `batchmean`.",
+        ),
+        Mistake(
+            "labels' part summed",
+            lambda z, v, y, t, a: a * imitation(z, v, t) + (1 - a) * _labelled(z, y) * int((y != -100).sum()),
+            "The labels' part is summed over the images. Its mean is asked for.",
+        ),
+        Mistake(
+            "the teacher's first class",
+            lambda z, v, y, t, a: a * t**2 * F.cross_entropy(z / t, v.argmax(1)) + (1 - a) * _labelled(z, y),
+            "Only the teacher's *first* class is used, as if it were a label. Use all of its probabilities.",
+        ),
+        Mistake(
+            "T for T²",
+            lambda z, v, y, t, a: a * imitation(z, v, t) / t + (1 - a) * _labelled(z, y),
+            "The factor in front of the teacher's part is T in place of T².",
+        ),
+        Mistake(
+            "only the student softened",
+            lambda z, v, y, t, a: (
+                a * t**2 * F.kl_div((z / t).log_softmax(1), v.softmax(1), reduction="batchmean")
+                + (1 - a) * _labelled(z, y)
+            ),
+            "Only the student is softened. Both sides are divided by T.",
+        ),
+        Mistake(
+            "only the teacher softened",
+            lambda z, v, y, t, a: (
+                a * t**2 * F.kl_div(z.log_softmax(1), (v / t).softmax(1), reduction="batchmean")
+                + (1 - a) * _labelled(z, y)
+            ),
+            "Only the teacher is softened. Both sides are divided by T.",
+        ),
+        Mistake(
+            "class 0 taken for no label",
+            lambda z, v, y, t, a: a * imitation(z, v, t) + (1 - a) * _labelled(z, torch.where(y == 0, -100, y)),
+            "Class 0 counts as *no label*. The mark is −100; 0 is a class like any other: `labels != -100`.",
+        ),
     ),
     hints=(
         "Two parts, each right by itself. For the second: which images have a label, and what if none has?",
@@ -339,111 +318,7 @@ SOFT = Task(
     takeaway="The teacher's part softened, with T²; the labels' part at T = 1, averaged over what is labelled.",
 )
 
-# ---------------------------------------------------------------- cross_entropy.4
-
-
-def imitation_gradient(student_logits: Tensor, teacher_logits: Tensor, temperature: float) -> Tensor:
-    q = (student_logits / temperature).softmax(dim=1)
-    p = (teacher_logits / temperature).softmax(dim=1)
-    return temperature * (q - p) / len(q)  # T² from the factor, 1/T from the chain rule
-
-
-PULL = Task(
-    id="cross_entropy.4",
-    title="The gradient, by hand",
-    kind="implement",
-    difficulty="stretch",
-    minutes=15,
-    points=4,
-    rungs=("nothing to learn", "one image by hand", "two images by hand", "random", "extreme logits"),
-    inputs=imitation_inputs,
-    reference=imitation_gradient,
-    judge=close,
-    mistakes=(
-        Mistake(
-            "no T²",
-            lambda z, v, t: imitation_gradient(z, v, t) / t**2,
-            "This is the gradient without the factor T².",
-        ),
-        Mistake(
-            "no chain rule",
-            lambda z, v, t: imitation_gradient(z, v, t) * t,
-            "T² is there, and the 1/T of the chain rule is missing: the logits enter as z / T.",
-        ),
-        Mistake(
-            "neither",
-            lambda z, v, t: imitation_gradient(z, v, t) / t,
-            "This is (q − p) / N: neither T² nor the 1/T of the chain rule. Together they make a factor T.",
-        ),
-        Mistake(
-            "the other sign",
-            lambda z, v, t: -imitation_gradient(z, v, t),
-            "The sign is turned round: this is the way downhill, p − q. The gradient points uphill.",
-        ),
-        Mistake(
-            "summed",
-            lambda z, v, t: imitation_gradient(z, v, t) * len(z),
-            "The loss is the mean over images, so each image's gradient is divided by their number.",
-        ),
-        Mistake(
-            "not softened",
-            lambda z, v, t: t * (z.softmax(1) - v.softmax(1)) / len(z),
-            "The probabilities are those at T = 1. Both sides are softened.",
-        ),
-        Mistake(
-            "mean over classes",
-            lambda z, v, t: imitation_gradient(z, v, t) / z.shape[1],
-            'This is the gradient of `reduction="mean"`, which divides by the number of classes as well.',
-        ),
-        Mistake(
-            "the limit",
-            lambda z, v, t: (z - z.mean(1, keepdim=True) - v + v.mean(1, keepdim=True)) / z.shape[1] / len(z),
-            "This is the *limit* for a large T, the difference of centred logits over C. At this T the probabilities are asked for.",
-        ),
-        Mistake(
-            "by the teacher's logits",
-            lambda z, v, t: _by_autograd(z, v, t, of="teacher"),
-            "This is the gradient by the *teacher's* logits. The student's are asked for, and the teacher is a constant.",
-        ),
-        Mistake(
-            "difference of logarithms",
-            lambda z, v, t: t * ((z / t).log_softmax(1) - (v / t).log_softmax(1)) / len(z),
-            "The *logarithms* of the probabilities are subtracted. The gradient is the difference of the probabilities.",
-        ),
-        Mistake(
-            "KL the other way round",
-            lambda z, v, t: _by_autograd(z, v, t, swapped=True),
-            "This is the gradient of KL(q ‖ p). The teacher's p stands in front: KL(p ‖ q).",
-        ),
-        Mistake(
-            "always zero",
-            lambda z, v, t: torch.zeros_like(z),
-            "Zeros came back for every input. Only where student and teacher agree is the gradient zero.",
-        ),
-    ),
-    hints=(
-        "Write the loss as a function of u = z / T. What is the derivative by u, and what does the chain rule add?",
-        "The skeleton, with blanks:\np = (student_logits / temperature).softmax(dim=1)\n"
-        "p = (____ / temperature).softmax(dim=1)\nreturn ____ * (q - p) / ____",
-    ),
-    takeaway="T · (q − p) / N: for large T the difference is about (z − v) / (C T), and the T cancels.",
-)
-
-
-def _all_rows(labels: Tensor, classes: int, epsilon: float) -> Tensor:
-    targets = torch.full((len(labels), classes), epsilon / classes, dtype=torch.float64)
-    targets[:, labels] = 1 - epsilon + epsilon / classes
-    return targets
-
-
-def _by_autograd(z: Tensor, v: Tensor, t: float, *, of: str = "student", swapped: bool = False) -> Tensor:
-    z, v = z.clone().requires_grad_(), v.clone().requires_grad_()
-    log_q, log_p = (z / t).log_softmax(dim=1), (v / t).log_softmax(dim=1)
-    log_p, log_q = (log_q, log_p) if swapped else (log_p, log_q)
-    loss = t**2 * (log_p.exp() * (log_p - log_q)).sum(dim=1).mean()
-    return torch.autograd.grad(loss, v if of == "teacher" else z)[0]
-
 
 # ---------------------------------------------------------------- all
 
-TASKS = [GRADIENT, SMOOTHED, SOFT, PULL]
+TASKS = [GRADIENT, smoothing.SMOOTHED, SOFT, gradients.PULL]

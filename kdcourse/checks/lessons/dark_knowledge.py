@@ -6,6 +6,7 @@ from torch import Tensor
 from kdcourse.checks._judges import close
 from kdcourse.checks._predict import believer, prediction
 from kdcourse.checks._task import Inputs, Mistake, Task
+from kdcourse.checks.lessons import controls
 
 # ---------------------------------------------------------------- dark_knowledge.1
 
@@ -25,7 +26,7 @@ def _softened_inputs(seed: int) -> Inputs:
         (torch.tensor([[0.0, 2 * two, 2 * four]]), 2.0),
         (3 * torch.randn(5, 10, generator=g), 4.0),
         (torch.randn(4, 10, generator=g), 0.5),
-        (torch.tensor([[1000.0, 999.0, 0.0], [-1000.0, -999.0, -998.0]]), 1.0),
+        (torch.tensor([[3000.0, 2999.0, 0.0], [-1000.0, -999.0, -998.0]]), 1.0),
         (torch.tensor([[1000.0, 800.0, 0.0], [-1000.0, -1100.0, -2000.0]]), 100.0),
     ]
 
@@ -106,6 +107,59 @@ SOFTENED = Task(
             "maximum before the division",
             lambda z, t: _shares((z / t - z.max(1, keepdim=True).values).exp()),
             "The maximum is that of the logits *before* the division by T. Take away the maximum of z / T, else exp() rounds to 0 everywhere.",
+        ),
+        Mistake(
+            "not the maximum subtracted",
+            lambda z, t: _shares((z / t - (z / t).mean(1, keepdim=True)).exp()),
+            "What is subtracted from a row is not its maximum (its mean, perhaps, or its minimum), so the largest logit may still lie far above 0, and exp() overflows.",
+        ),
+        Mistake(
+            "each class's maximum",
+            lambda z, t: _shares((z / t - (z / t).max(0, keepdim=True).values).exp()),
+            "The maximum is taken over the images (dim=0). A different number is then subtracted from each class: take each *row's* maximum, dim=1.",
+        ),
+        Mistake(
+            "softmax twice",
+            lambda z, t: (z / t).softmax(1).softmax(1),
+            "The softmax is taken twice: of probabilities once more.",
+        ),
+        Mistake(
+            "softmax, then T",
+            lambda z, t: (z.softmax(1) / t).softmax(1),
+            "T divides the *probabilities*, and a second softmax follows. Divide the logits, and take one softmax.",
+        ),
+        Mistake(
+            "not divided by the sum",
+            lambda z, t: (z / t - (z / t).max(1, keepdim=True).values).exp(),
+            "The exponentials are not divided by their sum, so a row does not sum to 1.",
+        ),
+        Mistake(
+            "powers of two",
+            lambda z, t: _shares(2 ** (z / t - (z / t).max(1, keepdim=True).values)),
+            "These are powers of 2. The softmax takes powers of e: `.exp()`.",
+        ),
+        Mistake(
+            "shares of the logits",
+            lambda z, t: _shares(z / t),
+            "The logits themselves are divided by their sum. Take their exponentials first.",
+        ),
+        Mistake(
+            "the sum of the batch",
+            lambda z, t: (
+                (z / t - (z / t).max(1, keepdim=True).values).exp()
+                / (z / t - (z / t).max(1, keepdim=True).values).exp().sum()
+            ),
+            "One sum over the whole batch divides everything. Each row has its own: `sum(dim=1, keepdim=True)`.",
+        ),
+        Mistake(
+            "a root of T",
+            lambda z, t: (z / t**0.5).softmax(1),
+            "The logits are divided by the root of T. Divide them by T.",
+        ),
+        Mistake(
+            "T squared",
+            lambda z, t: (z / t**2).softmax(1),
+            "The logits are divided by T². Divide them by T; T² belongs to a loss.",
         ),
     ),
     hints=(
@@ -196,128 +250,11 @@ ENTROPY = prediction(
     takeaway="Only differences of logits over T count: shifts cancel, scale and temperature undo one another.",
 )
 
-# ---------------------------------------------------------------- dark_knowledge.3
-
-
-def class_means(teacher_logits: Tensor, labels: Tensor, temperature: float) -> Tensor:
-    soft = (teacher_logits / temperature).softmax(dim=1)
-    told = torch.empty_like(soft)
-    for c in labels.unique():
-        told[labels == c] = soft[labels == c].mean(dim=0)
-    return told
-
-
-def _means(soft: Tensor, labels: Tensor) -> Tensor:
-    same = (labels[:, None] == labels).to(soft.dtype)
-    return same @ soft / same.sum(dim=1, keepdim=True)
-
-
-def _left_out(z: Tensor, y: Tensor, t: float) -> Tensor:
-    same = (y[:, None] == y).to(z.dtype) - torch.eye(len(y), dtype=z.dtype)
-    return same @ (z / t).softmax(1) / same.sum(dim=1, keepdim=True)
-
-
-def _class_inputs(seed: int) -> Inputs:
-    g = torch.Generator().manual_seed(seed)
-    by_hand = torch.tensor([[1.0, 1.0], [1.0, 3.0], [3.0, 1.0], [1.0, 1.0]]).log()  # halves and quarters
-    return [
-        (torch.zeros(3, 2), torch.tensor([0, 0, 1]), 1.0),
-        (by_hand, torch.tensor([0, 0, 1, 1]), 1.0),
-        (3 * torch.randn(3, 3, generator=g), torch.tensor([2, 0, 1]), 2.0),
-        (4 * torch.randn(12, 5, generator=g), torch.randint(0, 5, (12,), generator=g), 4.0),
-        (4 * torch.randn(9, 10, generator=g), torch.tensor([7, 7, 7, 2, 2, 7, 2, 7, 2]), 1.5),
-    ]
-
-
-CLASS_MEANS = Task(
-    id="dark_knowledge.3",
-    title="A control that knows classes only",
-    kind="implement",
-    difficulty="core",
-    minutes=10,
-    points=3,
-    rungs=("equal answers", "two classes", "one image a class", "random", "most classes absent"),
-    inputs=_class_inputs,
-    reference=class_means,
-    judge=close,
-    mistakes=(
-        Mistake(
-            "mean of logits",
-            lambda z, y, t: (_means(z, y) / t).softmax(1),
-            "The logits are averaged and then softened. Soften each answer first, then average the probabilities.",
-        ),
-        Mistake(
-            "all images",
-            lambda z, y, t: (z / t).softmax(1).mean(0).expand(len(z), -1),
-            "This is the mean over *all* images. Average within each image's own class.",
-        ),
-        Mistake(
-            "own answer left out",
-            _left_out,
-            "The image's own answer is left out of its class's mean. Here it belongs in: one target for the whole class.",
-        ),
-        Mistake(
-            "no temperature",
-            lambda z, y, t: _means(z.softmax(1), y),
-            "The answers are averaged at T = 1: the temperature is never used.",
-        ),
-        Mistake(
-            "one row a class",
-            lambda z, y, t: torch.stack([(z / t).softmax(1)[y == c].mean(0) for c in y.unique()]),
-            "One row for each class came back. Every image needs its target: give each image the row of its class.",
-        ),
-        Mistake(
-            "one row a class of all",
-            lambda z, y, t: torch.stack([(z / t).softmax(1)[y == c].mean(0) for c in range(z.shape[1])]),
-            "A table of all classes came back, with NaN for those that nobody has. Give each image the row of its class.",
-        ),
-        Mistake(
-            "NaN from a class without images",
-            lambda z, y, t: _by_counts(z, y, t),
-            "A class that nobody has is divided by 0, and its NaN reaches all rows. Average only the classes that occur.",
-        ),
-        Mistake(
-            "indexed by class number",
-            lambda z, y, t: torch.stack([(z / t).softmax(1)[y == c].mean(0) for c in y.unique()])[y],
-            "The means of the classes that occur stand one below the other, and are then read by class *number*. That is wrong as soon as a class is missing.",
-        ),
-        Mistake(
-            "the teacher's classes",
-            lambda z, y, t: _means((z / t).softmax(1), z.argmax(1)),
-            "The images are grouped by the class that the *teacher* finds likeliest. The groups are the labels'.",
-        ),
-        Mistake(
-            "softened afterwards",
-            lambda z, y, t: (_means(z.softmax(1), y).log() / t).softmax(1),
-            "The answers are averaged at T = 1 and softened afterwards. Soften first, then average.",
-        ),
-        Mistake(
-            "classes counted as equal",
-            lambda z, y, t: (
-                _means((z / t).softmax(1), y) * (y[:, None] == y).sum(1, keepdim=True) * z.shape[1] / len(z)
-            ),
-            "Each class's sum is divided by N / C, as if all classes had as many images. Divide by the images of this class.",
-        ),
-    ),
-    hints=(
-        "First soften all answers. Then, class by class, the images with that label share one mean.",
-        "The skeleton, with blanks:\nsoft = (teacher_logits / ____).softmax(dim=1)\ntold = torch.empty_like(soft)\n"
-        "for c in labels.unique():\n    told[____] = soft[____].mean(dim=____)\nreturn told",
-    ),
-    takeaway="Whoever does better than this control has learned something about single images.",
-)
-
 
 def _shares(powers: Tensor, keepdim: bool = True) -> Tensor:
     return powers / powers.sum(dim=1, keepdim=keepdim)
 
 
-def _by_counts(logits: Tensor, labels: Tensor, temperature: float) -> Tensor:
-    soft = (logits / temperature).softmax(dim=1)
-    members = (labels[:, None] == torch.arange(logits.shape[1])).to(soft.dtype)
-    return members @ ((members.T @ soft) / members.sum(dim=0)[:, None])
-
-
 # ---------------------------------------------------------------- all
 
-TASKS = [SOFTENED, ENTROPY, CLASS_MEANS]
+TASKS = [SOFTENED, ENTROPY, controls.CLASS_MEANS]

@@ -95,6 +95,41 @@ IMITATION = Task(
             "This is the cross-entropy with soft targets. Its gradient is that of KL, but it is not 0 where both agree.",
         ),
         Mistake("T for T²", lambda z, v, t: imitation(z, v, t) / t, "The factor is T in place of T²."),
+        Mistake(
+            "the student not softened",
+            lambda z, v, t: t**2 * F.kl_div(z.log_softmax(1), (v / t).softmax(1), reduction="batchmean"),
+            "The student's logits are not divided by T. Both sides are softened.",
+        ),
+        Mistake(
+            "the teacher not softened",
+            lambda z, v, t: t**2 * F.kl_div((z / t).log_softmax(1), v.softmax(1), reduction="batchmean"),
+            "The teacher's logits are not divided by T. Both sides are softened.",
+        ),
+        Mistake(
+            "over the images",
+            lambda z, v, t: t**2 * F.kl_div((z / t).log_softmax(0), (v / t).softmax(0), reduction="batchmean"),
+            "The softmax runs over the images (dim=0). Each row must sum to 1: dim=1.",
+        ),
+        Mistake(
+            "divided by T²",
+            lambda z, v, t: imitation(z, v, t) / t**4,
+            "The loss is divided by T². It is multiplied by it.",
+        ),
+        Mistake(
+            "one number an image",
+            lambda z, v, t: t**2 * F.kl_div((z / t).log_softmax(1), (v / t).softmax(1), reduction="none").sum(1),
+            "One number for each image came back. Their mean is asked for.",
+        ),
+        Mistake(
+            "logits on the teacher's side",
+            lambda z, v, t: t**2 * F.kl_div((z / t).log_softmax(1), v / t, reduction="batchmean"),
+            "The teacher's side is logits, not probabilities: its softmax is missing.",
+        ),
+        Mistake(
+            "divided by the images twice",
+            lambda z, v, t: imitation(z, v, t) / len(z),
+            '`"batchmean"` has divided by the number of images already; it is divided once more.',
+        ),
     ),
     hints=(
         "Begin with the first input: student and teacher agree, so the divergence must be 0. What does the code give there?",
@@ -270,6 +305,26 @@ ACTING_ALPHA = Task(
             "always 1/16",
             lambda a, f: acting_alpha(a, 1 / 16),
             "The factor is taken for 1/16 each time. It is an argument.",
+        ),
+        Mistake(
+            "brackets missing",
+            lambda a, f: a * f / a * f + (1 - a),
+            "Brackets are missing: without them only the first factor below the line divides. `teacher / (teacher + labels)`.",
+        ),
+        Mistake(
+            "brackets missing in the sum",
+            lambda a, f: (a * f) / (a * f) + (1 - a),
+            "Brackets are missing around the sum: `teacher / (teacher + labels)`.",
+        ),
+        Mistake(
+            "a square of the factor",
+            lambda a, f: a * f**2 / (a * f**2 + 1 - a),
+            "The factor is squared. It is already the whole factor, 1/16 where T² is left out at T = 4.",
+        ),
+        Mistake(
+            "at most 1",
+            lambda a, f: a * min(1.0, f) / (a * min(1.0, f) + 1 - a),
+            "A factor above 1 is cut to 1. It makes the teacher's part larger.",
         ),
     ),
     hints=(

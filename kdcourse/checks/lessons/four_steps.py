@@ -212,6 +212,43 @@ INTERVAL = Task(
             lambda a, b: (float((a - b).mean()), float("-inf"), float("inf")),
             "The interval is the whole line. It holds the truth, and says nothing.",
         ),
+        Mistake(
+            "the half for an end",
+            lambda a, b: (paired_interval(a, b)[0], *(paired_interval(a, b)[2] - paired_interval(a, b)[0],) * 2),
+            "The half width came back in place of the ends. The ends are mean − half and mean + half.",
+        ),
+        Mistake(
+            "upper end first",
+            lambda a, b: tuple(paired_interval(a, b)[i] for i in (0, 2, 1)),
+            "The ends are exchanged: the lower one comes first. (The 0.025 quantile is negative; take 0.975.)",
+        ),
+        Mistake(
+            "from the worst to the best seed",
+            lambda a, b: (float((a - b).mean()), float((a - b).min()), float((a - b).max())),
+            "These are the smallest and the largest difference. The interval is about the *mean*.",
+        ),
+        Mistake(
+            "two degrees of freedom less",
+            lambda a, b: _half(
+                a, b, lambda d, t: t.ppf(0.975, max(1, 2 * len(d) - 2)) * float(d.std()) / len(d) ** 0.5
+            ),
+            "The degrees of freedom are those of two groups. There is one difference a seed: n − 1.",
+        ),
+        Mistake(
+            "twice the error",
+            lambda a, b: _half(a, b, lambda d, t: 2 * float(d.std()) / len(d) ** 0.5),
+            "Twice the error holds 95 % only with many seeds. With few it is Student's t with n − 1 degrees of freedom.",
+        ),
+        Mistake(
+            "one error",
+            lambda a, b: _half(a, b, lambda d, t: float(d.std()) / len(d) ** 0.5),
+            "One standard error on each side holds about two thirds. Multiply by Student's t for 95 %.",
+        ),
+        Mistake(
+            "per cent of theirs",
+            lambda a, b: paired_interval(a / b, torch.ones_like(b)),
+            "The quotient of the two is averaged. Take differences.",
+        ),
     ),
     hints=(
         "One difference a seed first. Their mean, their standard deviation, how many they are: that is all you need.",
@@ -240,6 +277,7 @@ def _score_inputs(seed: int) -> Inputs:
         (torch.tensor([[0.8, 0.8, 0.8], [0.79, 0.79, 0.95]]), torch.tensor([[0.7, 0.7, 0.7], [0.69, 0.7, 0.9]])),
         (torch.tensor([[0.7, 0.72, 0.71], [0.95, 0.5, 0.5]]), torch.tensor([[0.7, 0.7, 0.71], [0.9, 0.4, 0.45]])),
         (torch.tensor([[0.5, 0.75], [0.75, 0.5]]), torch.tensor([[0.5, 0.625], [0.75, 0.875]])),
+        (torch.tensor([[0.5, 0.75], [0.75, 0.5]]), torch.tensor([[0.75, 0.875], [0.5, 0.625]])),
         (worth + 0.02 * torch.randn(4, 5, generator=g), worth + 0.02 * torch.randn(4, 5, generator=g)),
     ]
 
@@ -259,6 +297,7 @@ HONEST = Task(
         "a good seed",
         "a lucky seed",
         "a tie",
+        "another tie",
         "random",
     ),
     inputs=_score_inputs,
@@ -316,6 +355,61 @@ HONEST = Task(
             "ties broken by test",
             lambda v, t: t.mean(1)[v.mean(1) == v.mean(1).max()].max(),
             "Where two rates tie on validation, *test* decides: that is the leak once more. Take the first.",
+        ),
+        Mistake(
+            "the best seed of all rates",
+            lambda v, t: t[:, v.mean(0).argmax()].mean(),
+            "The mean runs over the *rates*, so a seed is chosen. A row is a rate: mean(dim=1).",
+        ),
+        Mistake(
+            "the lowest on test",
+            lambda v, t: t.mean(1).min(),
+            "The rate with the *lowest* test score is reported. Test does not choose, in neither direction.",
+        ),
+        Mistake(
+            "the lowest on validation",
+            lambda v, t: t[v.mean(1).argmin()].mean(),
+            "The rate with the *lowest* validation score is chosen: argmax, not argmin.",
+        ),
+        Mistake(
+            "the chosen rate's number",
+            lambda v, t: int(v.mean(1).argmax()),
+            "The place of the chosen rate came back. Its test score is asked for.",
+        ),
+        Mistake(
+            "the last of equals",
+            lambda v, t: t[len(v) - 1 - int(v.mean(1).flip(0).argmax())].mean(),
+            "Where two rates tie on validation, the last is taken. Take the first.",
+        ),
+        Mistake(
+            "the first seed alone",
+            lambda v, t: t[v[:, 0].argmax()].mean(),
+            "The first seed alone chooses the rate. Average validation over the seeds.",
+        ),
+        Mistake(
+            "the median reported",
+            lambda v, t: t[v.mean(1).argmax()].median(),
+            "The rate is right; then the *median* over the seeds is reported. Report their mean.",
+        ),
+        Mistake(
+            "the worst seed reported",
+            lambda v, t: t[v.mean(1).argmax()].min(),
+            "The rate is right; then the *worst* seed is reported. Report the mean over seeds.",
+        ),
+        Mistake(
+            "the first seed reported",
+            lambda v, t: t[v.mean(1).argmax(), 0],
+            "The rate is right; then one seed alone is reported. Report the mean over seeds.",
+        ),
+        Mistake(
+            "the mean of those that tie",
+            lambda v, t: t[v.mean(1) == v.mean(1).max()].mean(),
+            "Where rates tie on validation, the mean over all of them is reported. The first counts.",
+        ),
+        Mistake(
+            "a seed's number for a rate",
+            lambda v, t: t[v.mean(0).argmax()].mean(),
+            "The mean runs over the *rates*, so the number that is found is a seed's. A row is a rate: mean(dim=1).",
         ),
     ),
     hints=(

@@ -50,8 +50,8 @@ RIDGE = Task(
     title="A new head in closed form",
     kind="implement",
     difficulty="stretch",
-    minutes=15,
-    points=3,
+    minutes=20,
+    points=4,
     rungs=(
         "one feature around zero",
         "one feature, moved",
@@ -93,11 +93,6 @@ RIDGE = Task(
             "The means are taken off the targets and the new features, but not off the features that the weights are solved from.",
         ),
         Mistake(
-            "no penalty",
-            lambda x, y, n, p: ridge_head(x, y, n, 1e-9),
-            "The penalty is never used.",
-        ),
-        Mistake(
             "mean not added again",
             lambda x, y, n, p: ridge_head(x, y, n, p) - F.one_hot(y).to(x.dtype).mean(dim=0),
             "The mean of the targets is taken off and not added again at the end.",
@@ -117,6 +112,51 @@ RIDGE = Task(
             lambda x, y, n, p: ridge_head(x, y, n, p)[:, y.unique()],
             "A class without an image has no column. Each class has its place: the class numbers are the columns.",
         ),
+        Mistake(
+            "least squares without a penalty",
+            lambda x, y, n, p: _without_penalty(x, y, n),
+            "The penalty is never used.",
+        ),
+        Mistake(
+            "standardised features",
+            lambda x, y, n, p: _scaled(x, y, n, p),
+            "The features are standardised first, so the penalty falls on other weights. Only take off their means.",
+        ),
+        Mistake(
+            "the penalty squared",
+            lambda x, y, n, p: ridge_head(x, y, n, p**2),
+            "The penalty acts squared. XᵀX + penalty · I holds it once; rows of penalty · I below X would hold it squared.",
+        ),
+        Mistake(
+            "half of the penalty",
+            lambda x, y, n, p: ridge_head(x, y, n, p / 2),
+            "The penalty is halved.",
+        ),
+        Mistake(
+            "penalty over n",
+            lambda x, y, n, p: ridge_head(x, y, n, p / len(x)),
+            "The penalty is divided by the number of images. It is added to XᵀX as it is.",
+        ),
+        Mistake(
+            "probabilities",
+            lambda x, y, n, p: ridge_head(x, y, n, p).softmax(dim=1),
+            "A softmax follows. The scores themselves are asked for.",
+        ),
+        Mistake(
+            "scores of the training images",
+            lambda x, y, n, p: ridge_head(x, y, x, p),
+            "These are the scores of the training images. The new ones' are asked for.",
+        ),
+        Mistake(
+            "new features not centred",
+            lambda x, y, n, p: ridge_head(x, y, n + x.mean(dim=0), p),
+            "The training mean is not taken off the new features.",
+        ),
+        Mistake(
+            "another weight unpenalised",
+            lambda x, y, n, p: _first_free(x, y, n, p),
+            "The penalty leaves out the *first* weight, and the column of ones is the last. Leave out the bias's own.",
+        ),
     ),
     hints=(
         "Subtract the training means of features and one-hot targets. Then solve (XᵀX + penalty·I) W = XᵀY.",
@@ -126,3 +166,19 @@ RIDGE = Task(
     ),
     takeaway="On frozen features a head needs no training loop: one linear system, solved once.",
 )
+
+
+def _without_penalty(features: Tensor, labels: Tensor, new: Tensor) -> Tensor:
+    x, y = features - features.mean(dim=0), F.one_hot(labels).to(features.dtype)
+    return (new - features.mean(dim=0)) @ torch.linalg.lstsq(x, y - y.mean(dim=0)).solution + y.mean(dim=0)
+
+
+def _scaled(features: Tensor, labels: Tensor, new: Tensor, penalty: float) -> Tensor:
+    return ridge_head(features / features.std(dim=0), labels, new / features.std(dim=0), penalty)
+
+
+def _first_free(features: Tensor, labels: Tensor, new: Tensor, penalty: float) -> Tensor:
+    x, asked = (torch.cat([v, v.new_ones(len(v), 1)], dim=1) for v in (features, new))
+    eye = torch.eye(x.shape[1], dtype=x.dtype)
+    eye[0, 0] = 0
+    return asked @ torch.linalg.solve(x.T @ x + penalty * eye, x.T @ F.one_hot(labels).to(x.dtype))

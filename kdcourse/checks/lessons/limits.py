@@ -11,116 +11,6 @@ from kdcourse.checks._task import Inputs, Mistake, Task
 # ---------------------------------------------------------------- mean_squared_error.4
 
 
-def distance_from_limit(student_logits: Tensor, teacher_logits: Tensor, temperature: float) -> float:
-    z, v = (s - s.mean(dim=1, keepdim=True) for s in (student_logits, teacher_logits))
-    gradient = temperature * ((z / temperature).softmax(dim=1) - (v / temperature).softmax(dim=1))
-    limit = (z - v) / z.shape[1]
-    return float(((gradient - limit).norm(dim=1) / limit.norm(dim=1)).mean())
-
-
-def _distance(z: Tensor, v: Tensor, t: float, *, centred: bool = True, power: int = 1, share: bool = True,
-              by: str = "limit", each: bool = True) -> float:  # fmt: skip
-    gradient = t**power * ((z / t).softmax(dim=1) - (v / t).softmax(dim=1))
-    limit = (z - v) / (z.shape[1] if share else 1)
-    limit = limit - limit.mean(dim=1, keepdim=True) if centred else limit
-    below = limit if by == "limit" else gradient
-    if not each:
-        return float((gradient - limit).norm() / below.norm())
-    return float(((gradient - limit).norm(dim=1) / below.norm(dim=1)).mean())
-
-
-def _limit_inputs(seed: int) -> Inputs:
-    g = torch.Generator().manual_seed(seed)
-    z, v = (3 * torch.randn(8, 10, generator=g).double() for _ in range(2))
-    return [
-        (torch.tensor([[1.0, -1.0]]).double(), torch.tensor([[0.0, 0.0]]).double(), 1.0),
-        (torch.tensor([[2.0, 0.0]]).double(), torch.tensor([[0.0, 0.0]]).double(), 4.0),
-        (z, v, 4.0),
-        (z + 5, v, 32.0),
-        (torch.cat([z, 0.1 * z]), torch.cat([v, 0.2 * v]), 8.0),
-    ]
-
-
-LIMIT = Task(
-    id="mean_squared_error.4",
-    title="How far from the limit?",
-    kind="implement",
-    difficulty="core",
-    minutes=12,
-    points=3,
-    rungs=("two classes, centred", "two classes, moved", "random, T = 4", "moved, T = 32", "small and large logits"),
-    inputs=_limit_inputs,
-    reference=distance_from_limit,
-    judge=close,
-    mistakes=(
-        Mistake(
-            "not centred",
-            lambda z, v, t: _distance(z, v, t, centred=False),
-            "The squared error's gradient still holds the mean of the logits, which no softmax sees: take the means off first.",
-        ),
-        Mistake(
-            "no T",
-            lambda z, v, t: _distance(z, v, t, power=0),
-            "The gradient is p − q here. T² in front and 1/T from the chain rule leave a factor T.",
-        ),
-        Mistake(
-            "T² kept",
-            lambda z, v, t: _distance(z, v, t, power=2),
-            "T² (p − q) forgets the 1/T of the chain rule.",
-        ),
-        Mistake(
-            "C forgotten",
-            lambda z, v, t: _distance(z, v, t, share=False),
-            "The limit is (z − v) / C: divide by the number of classes.",
-        ),
-        Mistake(
-            "relative to the gradient",
-            lambda z, v, t: _distance(z, v, t, by="gradient"),
-            "The difference is divided by the length of the gradient. Relative to the *limit* is asked for.",
-        ),
-        Mistake(
-            "all images at once",
-            lambda z, v, t: _distance(z, v, t, each=False),
-            "One ratio of two lengths over all images together. Take the ratio for each image, then the mean.",
-        ),
-        Mistake(
-            "one mean for all",
-            lambda z, v, t: _distance(z - z.mean(), v - v.mean(), t, centred=False),
-            "One mean over all images and classes is taken off. Each image has its own: `mean(dim=1, keepdim=True)`.",
-        ),
-        Mistake(
-            "the sign",
-            lambda z, v, t: _measured(t * ((v / t).softmax(1) - (z / t).softmax(1)), z, v),
-            "p and q are mixed up, so the gradient has the wrong sign: the student's minus the teacher's.",
-        ),
-        Mistake(
-            "1/T",
-            lambda z, v, t: 1 / t,
-            "1/T came back. The distance *falls* as 1/T, but it is not 1/T: it depends on the logits.",
-        ),
-        Mistake(
-            "sums of absolute values",
-            lambda z, v, t: _measured(t * ((z / t).softmax(1) - (v / t).softmax(1)), z, v, order=1),
-            "Lengths are sums of absolute values. The Euclidean length is asked for: `.norm(dim=1)`.",
-        ),
-        Mistake(
-            "not divided by T",
-            lambda z, v, t: _measured(t * (z.softmax(1) - v.softmax(1)), z, v),
-            "The softmax is taken of the logits as they are. Divide them by T first.",
-        ),
-    ),
-    hints=(
-        "Two N×C tables: the gradient T (q − p), and the limit (z − v) / C of centred logits. Then one ratio an image.",
-        "The skeleton, with blanks:\nz, v = (s - s.mean(dim=____, keepdim=True) for s in (student_logits, teacher_logits))\n"
-        "gradient = ____ * ((z / temperature).softmax(dim=1) - (v / temperature).softmax(dim=1))\n"
-        "limit = (z - v) / ____\nreturn ((gradient - limit).norm(dim=1) / ____.norm(dim=1)).mean()",
-    ),
-    takeaway="Doubling T halves what separates distillation from squared error on logits, once T is large.",
-)
-
-# ---------------------------------------------------------------- mean_squared_error.5
-
-
 def bounded(student: Tensor, teacher: Tensor, labels: Tensor, margin: float) -> Tensor:
     ours, theirs = (student - labels).square(), (teacher - labels).square()
     return torch.where(ours + margin > theirs, ours, torch.zeros_like(ours)).mean()
@@ -145,12 +35,12 @@ def _bounded_inputs(seed: int) -> Inputs:
 
 
 BOUNDED = Task(
-    id="mean_squared_error.5",
+    id="mean_squared_error.4",
     title="A teacher as a bound",
     kind="implement",
-    difficulty="stretch",
-    minutes=12,
-    points=4,
+    difficulty="core",
+    minutes=10,
+    points=3,
     rungs=(
         "one person",
         "better and worse",
@@ -233,6 +123,52 @@ BOUNDED = Task(
             lambda s, t, y, m: _bounded(s, t, y, m, lambda a, b, m: a + m >= b),
             "An example with both sides *equal* is counted, too. It counts only where the student's error plus the margin is larger.",
         ),
+        Mistake(
+            "the teacher's errors",
+            lambda s, t, y, m: torch.where(
+                (s - y).square() + m > (t - y).square(), (t - y).square(), torch.zeros_like(s)
+            ).mean(),
+            "Where an example counts, the *teacher's* error is taken. The student's own counts.",
+        ),
+        Mistake(
+            "absolute errors counted",
+            lambda s, t, y, m: torch.where(
+                (s - y).square() + m > (t - y).square(), (s - y).abs(), torch.zeros_like(s)
+            ).mean(),
+            "The error that counts is the absolute one. It is squared.",
+        ),
+        Mistake(
+            "teacher worse for student worse",
+            lambda s, t, y, m: _bounded(s, t, y, m, lambda a, b, m: b > a + m),
+            "The comparison is turned round: the student's error counts where it plus the margin is *larger* than the teacher's.",
+        ),
+        Mistake(
+            "one number an example",
+            lambda s, t, y, m: torch.where(
+                (s - y).square() + m > (t - y).square(), (s - y).square(), torch.zeros_like(s)
+            ),
+            "One number for each example came back. Their mean is asked for.",
+        ),
+        Mistake(
+            "half",
+            lambda s, t, y, m: 0.5 * bounded(s, t, y, m),
+            "Everything is halved. There is no ½ here.",
+        ),
+        Mistake(
+            "compared with the teacher",
+            lambda s, t, y, m: (s - t).square().mean(),
+            "This is the squared error from the teacher. The teacher only decides whether the student's error, against the *label*, counts.",
+        ),
+        Mistake(
+            "the smaller error",
+            lambda s, t, y, m: torch.minimum((s - y).square(), (t - y).square()).mean(),
+            "The smaller of the two errors is taken. The student's counts whole, or not at all.",
+        ),
+        Mistake(
+            "the larger error",
+            lambda s, t, y, m: torch.maximum((s - y).square(), (t - y).square()).mean(),
+            "The larger of the two errors is taken. The student's counts whole, or not at all.",
+        ),
     ),
     hints=(
         "Two squared errors against the label, the student's and the teacher's. The teacher only decides whether the student's counts.",
@@ -253,3 +189,176 @@ def _measured(gradient: Tensor, z: Tensor, v: Tensor, order: int = 2) -> float:
     limit = (z - v) / z.shape[1]
     limit = limit - limit.mean(dim=1, keepdim=True)
     return float(((gradient - limit).norm(order, dim=1) / limit.norm(order, dim=1)).mean())
+
+
+def _distance_of(z: Tensor, v: Tensor, t: float, *, classes: int = 0, relative: bool = True, power: int = 1, shared: int = 1,
+                 of_lengths: bool = False) -> float:  # fmt: skip
+    z, v = (s - s.mean(dim=1, keepdim=True) for s in (z, v))
+    gradient = t / shared * ((z / t).softmax(dim=1) - (v / t).softmax(dim=1))
+    limit = (z - v) / (classes or z.shape[1])
+    far, length = (gradient - limit).norm(dim=1), limit.norm(dim=1)
+    if of_lengths:
+        far = (gradient.norm(dim=1) - length).abs()
+    return float((far**power / (length**power if relative else 1)).mean())
+
+
+def _quotient_of_means(z: Tensor, v: Tensor, t: float) -> float:
+    z, v = (s - s.mean(dim=1, keepdim=True) for s in (z, v))
+    gradient, limit = t * ((z / t).softmax(dim=1) - (v / t).softmax(dim=1)), (z - v) / z.shape[1]
+    return float((gradient - limit).norm(dim=1).mean() / limit.norm(dim=1).mean())
+
+
+# ---------------------------------------------------------------- mean_squared_error.5
+
+
+def distance_from_limit(student_logits: Tensor, teacher_logits: Tensor, temperature: float) -> float:
+    z, v = (s - s.mean(dim=1, keepdim=True) for s in (student_logits, teacher_logits))
+    gradient = temperature * ((z / temperature).softmax(dim=1) - (v / temperature).softmax(dim=1))
+    limit = (z - v) / z.shape[1]
+    return float(((gradient - limit).norm(dim=1) / limit.norm(dim=1)).mean())
+
+
+def _distance(z: Tensor, v: Tensor, t: float, *, centred: bool = True, power: int = 1, share: bool = True,
+              by: str = "limit", each: bool = True) -> float:  # fmt: skip
+    gradient = t**power * ((z / t).softmax(dim=1) - (v / t).softmax(dim=1))
+    limit = (z - v) / (z.shape[1] if share else 1)
+    limit = limit - limit.mean(dim=1, keepdim=True) if centred else limit
+    below = limit if by == "limit" else gradient
+    if not each:
+        return float((gradient - limit).norm() / below.norm())
+    return float(((gradient - limit).norm(dim=1) / below.norm(dim=1)).mean())
+
+
+def _limit_inputs(seed: int) -> Inputs:
+    g = torch.Generator().manual_seed(seed)
+    z, v = (3 * torch.randn(8, 10, generator=g).double() for _ in range(2))
+    return [
+        (torch.tensor([[1.0, -1.0]]).double(), torch.tensor([[0.0, 0.0]]).double(), 1.0),
+        (torch.tensor([[2.0, 0.0]]).double(), torch.tensor([[0.0, 0.0]]).double(), 4.0),
+        (z, v, 4.0),
+        (z + 5, v, 32.0),
+        (torch.cat([z, 0.1 * z]), torch.cat([v, 0.2 * v]), 8.0),
+    ]
+
+
+LIMIT = Task(
+    id="mean_squared_error.5",
+    title="How far from the limit?",
+    kind="implement",
+    difficulty="stretch",
+    minutes=15,
+    points=4,
+    rungs=("two classes, centred", "two classes, moved", "random, T = 4", "moved, T = 32", "small and large logits"),
+    inputs=_limit_inputs,
+    reference=distance_from_limit,
+    judge=close,
+    mistakes=(
+        Mistake(
+            "not centred",
+            lambda z, v, t: _distance(z, v, t, centred=False),
+            "The squared error's gradient still holds the mean of the logits, which no softmax sees: take the means off first.",
+        ),
+        Mistake(
+            "no T",
+            lambda z, v, t: _distance(z, v, t, power=0),
+            "The gradient is p − q here. T² in front and 1/T from the chain rule leave a factor T.",
+        ),
+        Mistake(
+            "T² kept",
+            lambda z, v, t: _distance(z, v, t, power=2),
+            "T² (p − q) forgets the 1/T of the chain rule.",
+        ),
+        Mistake(
+            "C forgotten",
+            lambda z, v, t: _distance(z, v, t, share=False),
+            "The limit is (z − v) / C: divide by the number of classes.",
+        ),
+        Mistake(
+            "relative to the gradient",
+            lambda z, v, t: _distance(z, v, t, by="gradient"),
+            "The difference is divided by the length of the gradient. Relative to the *limit* is asked for.",
+        ),
+        Mistake(
+            "all images at once",
+            lambda z, v, t: _distance(z, v, t, each=False),
+            "One ratio of two lengths over all images together. Take the ratio for each image, then the mean.",
+        ),
+        Mistake(
+            "one mean for all",
+            lambda z, v, t: _distance(z - z.mean(), v - v.mean(), t, centred=False),
+            "One mean over all images and classes is taken off. Each image has its own: `mean(dim=1, keepdim=True)`.",
+        ),
+        Mistake(
+            "the sign",
+            lambda z, v, t: _measured(t * ((v / t).softmax(1) - (z / t).softmax(1)), z, v),
+            "p and q are mixed up, so the gradient has the wrong sign: the student's minus the teacher's.",
+        ),
+        Mistake(
+            "1/T",
+            lambda z, v, t: 1 / t,
+            "1/T came back. The distance *falls* as 1/T, but it is not 1/T: it depends on the logits.",
+        ),
+        Mistake(
+            "sums of absolute values",
+            lambda z, v, t: _measured(t * ((z / t).softmax(1) - (v / t).softmax(1)), z, v, order=1),
+            "Lengths are sums of absolute values. The Euclidean length is asked for: `.norm(dim=1)`.",
+        ),
+        Mistake(
+            "not divided by T",
+            lambda z, v, t: _measured(t * (z.softmax(1) - v.softmax(1)), z, v),
+            "The softmax is taken of the logits as they are. Divide them by T first.",
+        ),
+        Mistake(
+            "one quotient of means",
+            lambda z, v, t: _quotient_of_means(z, v, t),
+            "The mean of the lengths is divided by the mean of the limits' lengths. Take the quotient for each image, then the mean.",
+        ),
+        Mistake(
+            "always ten classes",
+            lambda z, v, t: _distance_of(z, v, t, classes=10),
+            "The limit is divided by 10 whatever the number of classes is: `z.shape[1]`.",
+        ),
+        Mistake(
+            "divided by the images",
+            lambda z, v, t: _distance_of(z, v, t, classes=len(z)),
+            "The limit is divided by the number of *images*. Divide by the number of classes.",
+        ),
+        Mistake(
+            "one an image",
+            lambda z, v, t: torch.tensor([distance_from_limit(z[i : i + 1], v[i : i + 1], t) for i in range(len(z))]),
+            "One number for each image came back. Their mean is asked for.",
+        ),
+        Mistake(
+            "not relative",
+            lambda z, v, t: _distance_of(z, v, t, relative=False),
+            "The distance is not divided by the limit's length. A share of the limit is asked for.",
+        ),
+        Mistake(
+            "squared lengths",
+            lambda z, v, t: _distance_of(z, v, t, power=2),
+            "Squared lengths are divided. Lengths are asked for: `.norm(dim=1)`.",
+        ),
+        Mistake(
+            "the lengths' difference",
+            lambda z, v, t: _distance_of(z, v, t, of_lengths=True),
+            "The *lengths* of the two are subtracted. Take the length of the difference.",
+        ),
+        Mistake(
+            "one means' column",
+            lambda z, v, t: _distance(z - z.mean(0), v - v.mean(0), t, centred=False),
+            "The means are taken over the images (dim=0). Each image has its own mean over the classes: dim=1.",
+        ),
+        Mistake(
+            "the gradient of a mean",
+            lambda z, v, t: _distance_of(z, v, t, shared=len(z)),
+            "The gradient is that of the *mean* over images, 1/N of each image's own. The limit has no 1/N.",
+        ),
+    ),
+    hints=(
+        "Two N×C tables: the gradient T (q − p), and the limit (z − v) / C of centred logits. Then one ratio an image.",
+        "The skeleton, with blanks:\nz, v = (s - s.mean(dim=____, keepdim=True) for s in (student_logits, teacher_logits))\n"
+        "gradient = ____ * ((z / temperature).softmax(dim=1) - (v / temperature).softmax(dim=1))\n"
+        "limit = (z - v) / ____\nreturn ((gradient - limit).norm(dim=1) / ____.norm(dim=1)).mean()",
+    ),
+    takeaway="Doubling T halves what separates distillation from squared error on logits, once T is large.",
+)

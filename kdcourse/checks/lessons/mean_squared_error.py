@@ -8,7 +8,7 @@ from torch import Tensor
 from kdcourse.checks._judges import close
 from kdcourse.checks._predict import believer, prediction
 from kdcourse.checks._task import Inputs, Mistake, Task
-from kdcourse.checks.lessons import limits
+from kdcourse.checks.lessons import descent, limits
 
 # ---------------------------------------------------------------- mean_squared_error.1
 
@@ -190,6 +190,53 @@ LEAST = Task(
             lambda x, y: _standardised(x, y),
             "These slopes belong to standardised measurements. Scale them back, or do not standardise.",
         ),
+        Mistake(
+            "only the labels centred",
+            lambda x, y: _labels_centred(x, y),
+            "The mean is taken off the labels, and not off the measurements from which the slopes are solved. Take it off both, or give X a column of ones.",
+        ),
+        Mistake(
+            "ones in front, then moved",
+            lambda x, y: torch.cat([least_squares(x, y)[-1:], least_squares(x, y)[:-1]]).flip(0),
+            "The order of the weights is turned round.",
+        ),
+        Mistake(
+            "predictions",
+            lambda x, y: torch.cat([x, torch.ones(len(x), 1, dtype=x.dtype)], dim=1) @ least_squares(x, y),
+            "These are the *predictions*, one a person. The weights are asked for.",
+        ),
+        Mistake(
+            "the residuals",
+            lambda x, y: y - torch.cat([x, torch.ones(len(x), 1, dtype=x.dtype)], dim=1) @ least_squares(x, y),
+            "These are the residuals, one a person. The weights are asked for.",
+        ),
+        Mistake(
+            "not solved",
+            lambda x, y: torch.cat([x, torch.ones(len(x), 1, dtype=x.dtype)], dim=1).T @ y,
+            "This is Xᵀy, the right-hand side. Solve (XᵀX) w = Xᵀy.",
+        ),
+        Mistake(
+            "a bias of zero",
+            lambda x, y: torch.cat([least_squares(x, y)[:-1], x.new_zeros(1)]),
+            "The slopes are right, and the bias is 0.",
+        ),
+        Mistake(
+            "the bias from what is left",
+            lambda x, y: _bias_afterwards(x, y),
+            "The slopes are fitted *without* a bias, and the bias is the mean of what is left. Fit both at once: a column of ones.",
+        ),
+        Mistake(
+            "a tiny penalty",
+            lambda x, y: _penalised(x, y, 1e-3),
+            "A tiny penalty is added to the system. The plain least-squares fit has none.",
+        ),
+        Mistake(
+            "one mean of all measurements",
+            lambda x, y: torch.cat(
+                [least_squares(x, y)[:-1], (y.mean() - x.mean() * least_squares(x, y)[:-1].sum())[None]]
+            ),
+            "The bias uses one mean over *all* measurements. Each column has its own: `x.mean(dim=0)`.",
+        ),
     ),
     hints=(
         "Give X a column of ones. Where the gradient of the squared error is zero, (XᵀX) w = Xᵀy.",
@@ -197,113 +244,6 @@ LEAST = Task(
         "return torch.linalg.solve(____, ____)",
     ),
     takeaway="Where the model is linear and the error squared, training is one linear system.",
-)
-
-# ---------------------------------------------------------------- mean_squared_error.3
-
-
-def descend(x: Tensor, y: Tensor, lr: float, steps: int) -> Tensor:
-    w = torch.zeros(x.shape[1], dtype=x.dtype)
-    for _ in range(steps):
-        error = x @ w - y  # N and N: one error a person
-        w = w - lr * 2 * x.T @ error / len(x)
-    return w
-
-
-def _walk(
-    x: Tensor, y: Tensor, lr: float, steps: int, *, factor: float = 2.0, square: bool = False, share: bool = True
-) -> Tensor:
-    w = x.new_zeros(x.shape[1])
-    for _ in range(steps):
-        error = (x @ w)[:, None] - y[None] if square else (x @ w - y)[:, None]
-        w = w - lr * factor * x.T @ (error.mean(dim=1) if square else error[:, 0]) / (len(x) if share else 1)
-    return w
-
-
-def _descend_inputs(seed: int) -> Inputs:
-    g = torch.Generator().manual_seed(seed)
-    x = torch.randn(20, 3, generator=g)
-    return [
-        (torch.ones(2, 1), torch.tensor([1.0, 1.0]), 0.1, 0),
-        (torch.ones(2, 1), torch.tensor([1.0, 3.0]), 0.25, 1),
-        (torch.tensor([[1.0], [-1.0]]), torch.tensor([1.0, -1.0]), 0.25, 2),
-        (x, x @ torch.tensor([1.0, 2.0, -1.0]) + torch.randn(20, generator=g), 0.1, 30),
-    ]
-
-
-DESCEND = Task(
-    id="mean_squared_error.3",
-    title="Debug a descent",
-    kind="debug",
-    difficulty="core",
-    minutes=10,
-    points=2,
-    rungs=("no step", "one step by hand", "two steps by hand", "thirty steps"),
-    inputs=_descend_inputs,
-    reference=descend,
-    judge=close,
-    mistakes=(
-        Mistake(
-            "as given",
-            lambda x, y, lr, n: _walk(x, y, lr, n, factor=1.0, square=True),
-            "This walks as the given code does. N×1 minus N is N×N: every output is compared with every label. And a factor "
-            "of the gradient is missing.",
-        ),
-        Mistake(
-            "every output with every label",
-            lambda x, y, lr, n: _walk(x, y, lr, n, square=True),
-            "The factor is right now. Still every output is compared with every label: N×1 minus N is N×N.",
-        ),
-        Mistake(
-            "half the step",
-            lambda x, y, lr, n: _walk(x, y, lr, n, factor=1.0),
-            "The shapes are right now. The derivative of a square is *twice* the error.",
-        ),
-        Mistake(
-            "summed",
-            lambda x, y, lr, n: _walk(x, y, lr, n, share=False),
-            "The gradient of the *sum* is used. The loss is the mean: divide by the number of people.",
-        ),
-        Mistake(
-            "uphill",
-            lambda x, y, lr, n: _walk(x, y, -lr, n),
-            "Each step goes uphill: subtract the gradient.",
-        ),
-        Mistake(
-            "one step too many",
-            lambda x, y, lr, n: _walk(x, y, lr, n + 1),
-            "One step too many is made.",
-        ),
-        Mistake(
-            "one step too few",
-            lambda x, y, lr, n: _walk(x, y, lr, max(0, n - 1)),
-            "One step too few: `range(steps)` makes as many as asked for.",
-        ),
-        Mistake(
-            "a bias besides",
-            lambda x, y, lr, n: _walk(torch.cat([x, torch.ones(len(x), 1, dtype=x.dtype)], dim=1), y, lr, n)[:-1],
-            "A bias descends, too, and is left out of the answer. Here there are D weights and no bias.",
-        ),
-        Mistake(
-            "a random start", lambda x, y, lr, n: _random_start(x, y, lr, n), "The weights do not start from zero."
-        ),
-        Mistake(
-            "gradients add up",
-            lambda x, y, lr, n: _adding_gradients(x, y, lr, n),
-            "The gradients of all steps add up: `.grad` is never set to zero between two steps.",
-        ),
-        Mistake(
-            "a column of weights",
-            lambda x, y, lr, n: descend(x, y, lr, n)[:, None],
-            "A D×1 column came back. D weights are asked for.",
-        ),
-    ),
-    hints=(
-        "Print the shape of `error` in the broken code for two people. How many errors should there be?",
-        "The skeleton, with blanks:\nw = torch.zeros(x.shape[1], dtype=x.dtype)\nfor _ in range(steps):\n"
-        "    error = x @ w - ____\n    w = w - lr * ____ * x.T @ error / ____\nreturn w",
-    ),
-    takeaway="A shape that broadcasts is the quietest bug of regression: look at the shape of the error, once.",
 )
 
 
@@ -319,22 +259,16 @@ def _standardised(x: Tensor, y: Tensor) -> Tensor:
     return least_squares((x - x.mean(dim=0)) / x.std(dim=0), y)
 
 
-def _random_start(x: Tensor, y: Tensor, lr: float, steps: int) -> Tensor:
-    w = 0.1 * torch.ones(x.shape[1], dtype=x.dtype)
-    for _ in range(steps):
-        w = w - lr * 2 * x.T @ (x @ w - y) / len(x)
-    return w
+def _labels_centred(x: Tensor, y: Tensor) -> Tensor:
+    slopes = torch.linalg.lstsq(x, (y - y.mean())[:, None]).solution[:, 0]
+    return torch.cat([slopes, (y.mean() - x.mean(dim=0) @ slopes)[None]])
 
 
-def _adding_gradients(x: Tensor, y: Tensor, lr: float, steps: int) -> Tensor:
-    w = torch.zeros(x.shape[1], dtype=x.dtype)
-    total = torch.zeros_like(w)
-    for _ in range(steps):
-        total = total + 2 * x.T @ (x @ w - y) / len(x)
-        w = w - lr * total
-    return w
+def _bias_afterwards(x: Tensor, y: Tensor) -> Tensor:
+    slopes = torch.linalg.lstsq(x, y[:, None]).solution[:, 0]
+    return torch.cat([slopes, (y - x @ slopes).mean()[None]])
 
 
 # ---------------------------------------------------------------- all
 
-TASKS = [SLOPES, LEAST, DESCEND, limits.LIMIT, limits.BOUNDED]
+TASKS = [SLOPES, LEAST, descent.DESCEND, limits.BOUNDED, limits.LIMIT]

@@ -8,7 +8,7 @@ from torch import Tensor
 from kdcourse.checks._judges import close
 from kdcourse.checks._predict import believer, prediction
 from kdcourse.checks._task import Inputs, Mistake, Task
-from kdcourse.checks.lessons import recovery
+from kdcourse.checks.lessons import knapsack, recovery
 
 # ---------------------------------------------------------------- pruning.1
 
@@ -191,6 +191,50 @@ REMOVE = Task(
             ],
             "The head's channels and places stay two dimensions. Flatten them again: a head is a matrix.",
         ),
+        Mistake(
+            "what the convolution reads",
+            lambda c, w, n, r, p: [torch.cat([w[:, :c], w[:, c + 1 :]], dim=1), *without(c, w, n, r, p)[1:]],
+            "The channel is taken out of what the convolution *reads* (dimension 1). It gives the channel: dimension 0.",
+        ),
+        Mistake(
+            "the convolution forgotten",
+            lambda *args: _cut(*args, skip="convolution"),
+            "The convolution still computes the channel. Take its row out, too.",
+        ),
+        Mistake(
+            "a row of the norm",
+            lambda c, w, n, r, p: [without(c, w, n, r, p)[0], n[torch.arange(len(n)) != c], without(c, w, n, r, p)[2]],
+            "A *row* of the norm is dropped: one of its four vectors. The channels are its columns.",
+        ),
+        Mistake(
+            "up to the channel",
+            lambda c, w, n, r, p: [w[:c], n[:, :c], r[:, : c * p]],
+            "What comes behind the channel is lost, too. Join the two sides.",
+        ),
+        Mistake(
+            "the last channel",
+            lambda c, w, n, r, p: without(len(w) - 1, w, n, r, p),
+            "The last channel is taken out, whichever is asked for.",
+        ),
+        Mistake(
+            "the first channel",
+            lambda c, w, n, r, p: without(0, w, n, r, p),
+            "The first channel is taken out, whichever is asked for.",
+        ),
+        Mistake(
+            "a tuple in a list",
+            lambda c, w, n, r, p: without(c, w, n, r, p)[0],
+            "Only the convolution came back. All three tensors are asked for.",
+        ),
+        Mistake(
+            "the norm flattened",
+            lambda c, w, n, r, p: [
+                without(c, w, n, r, p)[0],
+                n.flatten()[torch.arange(n.numel()) != c],
+                without(c, w, n, r, p)[2],
+            ],
+            "The norm is flattened, and one single number is taken out of it. Take out its *column*: `axis=1`.",
+        ),
     ),
     hints=(
         "Make a mask of the channels that stay; it chooses rows of one tensor and columns of the other two. repeat_interleave repeats each entry.",
@@ -200,150 +244,7 @@ REMOVE = Task(
     takeaway="A channel has rows where it is made and columns where it is read. A mask that sets zeros saves nothing.",
 )
 
-# ---------------------------------------------------------------- pruning.3
-
-
-def pack(scores: Tensor, costs: Tensor, budget: float) -> Tensor:
-    stays = torch.ones(len(scores), dtype=torch.bool)
-    for i in (scores / costs).argsort(stable=True):
-        if costs[stays].sum() <= budget:
-            break
-        stays[i] = False
-    return stays
-
-
-def _packed(
-    scores: Tensor, costs: Tensor, budget: float, *, by: str = "density", highest: bool = False, late: int = 0,
-    fill: bool = False,
-) -> Tensor:  # fmt: skip
-    """The answer with mistakes left in it."""
-    price = {"density": scores / costs, "score": scores, "product": scores * costs}[by]
-    stays, order = torch.ones(len(scores), dtype=torch.bool), price.argsort(stable=True, descending=highest)
-    if fill:
-        stays[:] = False
-        for i in order.flip(0):
-            if costs[stays].sum() + costs[i] <= budget:
-                stays[i] = True
-        return stays
-    gone = 0
-    while costs[stays].sum() > budget and gone < len(order):
-        stays[order[gone]] = False
-        gone += 1
-    gone += late
-    stays[:] = True
-    stays[order[: max(gone, 0)]] = False
-    return stays
-
-
-def _pack_inputs(seed: int) -> Inputs:
-    g = torch.Generator().manual_seed(seed)
-    scores = torch.rand(30, generator=g).square() + 0.01
-    costs = torch.tensor([4.0] * 6 + [2.0] * 10 + [1.0] * 14) + 0.5 * torch.rand(30, generator=g)
-    small = (torch.tensor([4.0, 3.0, 1.0]), torch.tensor([4.0, 1.0, 1.0]))
-    return [
-        (*small, 2.0),
-        (torch.tensor([10.0, 20.0, 1.0]), torch.tensor([1.0, 5.0, 1.0]), 3.0),
-        (torch.tensor([2.0, 1.0, 5.0]), torch.tensor([2.0, 1.0, 1.0]), 2.5),
-        (scores, costs, 0.75 * float(costs.sum())),
-        (scores, costs, 0.5 * float(costs.sum())),
-        (scores, costs, 0.1 * float(costs.sum())),
-        (scores, costs, 2.0 * float(costs.sum())),
-    ]
-
-
-PACK = Task(
-    id="pruning.3",
-    title="Pack the knapsack",
-    kind="implement",
-    difficulty="core",
-    minutes=12,
-    points=3,
-    rungs=(
-        "three channels by hand",
-        "a dear one in the middle",
-        "a tie",
-        "three quarters",
-        "a half",
-        "a tenth",
-        "all of it fits",
-    ),
-    inputs=_pack_inputs,
-    reference=pack,
-    judge=close,
-    mistakes=(
-        Mistake(
-            "by score alone",
-            lambda *args: _packed(*args, by="score"),
-            "The lowest *scores* go first here, whatever they cost. Divide each score by its cost.",
-        ),
-        Mistake(
-            "score times cost",
-            lambda *args: _packed(*args, by="product"),
-            "Scores are multiplied by costs. A bargain is much score for little cost: divide.",
-        ),
-        Mistake(
-            "the highest go",
-            lambda *args: _packed(*args, highest=True),
-            "The best bargains go first here. Divide score by cost (not cost by score), and remove the *lowest* quotient first.",
-        ),
-        Mistake(
-            "one too many",
-            lambda *args: _packed(*args, late=1),
-            "One channel more goes than has to. Look whether it fits *before* you remove.",
-        ),
-        Mistake(
-            "one too few",
-            lambda *args: _packed(*args, late=-1),
-            "What stays still costs more than the budget: one channel too few went.",
-        ),
-        Mistake(
-            "filled from above",
-            lambda *args: _packed(*args, fill=True),
-            "You fill the sack from the best down and skip what does not fit. Asked is: remove from the worst up, and stop when it fits.",
-        ),
-        Mistake(
-            "on where it fits exactly",
-            lambda s, c, b: _packing(s, c, b, strict=True),
-            "It goes on when the costs are exactly the budget. That fits: stop at ≤.",
-        ),
-        Mistake(
-            "one at least",
-            lambda s, c, b: _packing(s, c, b, least=1),
-            "At least one channel goes, even where everything fits from the start. Ask *before* each removal.",
-        ),
-        Mistake(
-            "the later of equals",
-            lambda s, c, b: _packing(s, c, b, later=True),
-            "Of two equal quotients the earlier channel goes first, alone; then ask again whether the rest fits. (`argsort(stable=True)` keeps the order of equals.)",
-        ),
-        Mistake(
-            "nothing stays",
-            lambda s, c, b: torch.zeros(len(s), dtype=torch.bool),
-            "Every channel is removed. That fits any budget, and leaves no network.",
-        ),
-    ),
-    hints=(
-        "Sort by scores / costs. Go from the lowest up, and before each removal ask whether what stays already fits.",
-        "The skeleton, with blanks:\nstays = torch.ones(len(scores), dtype=torch.bool)\nfor i in (____).argsort():\n"
-        "    if costs[____].sum() <= budget:\n        break\n    stays[i] = ____\nreturn stays",
-    ),
-    takeaway="A budget in FLOPs wants a score per FLOP.",
-)
-
-
-def _packing(
-    scores: Tensor, costs: Tensor, budget: float, *, strict: bool = False, least: int = 0, later: bool = False
-) -> Tensor:  # fmt: skip
-    stays, quotients = torch.ones(len(scores), dtype=torch.bool), scores / costs
-    order = len(scores) - 1 - quotients.flip(0).argsort(stable=True) if later else quotients.argsort(stable=True)
-    for gone, i in enumerate(order):
-        left = costs[stays].sum()
-        if gone >= least and (left < budget if strict else left <= budget):
-            break
-        stays[i] = False
-    return stays
-
 
 # ---------------------------------------------------------------- all
 
-TASKS = [LEFT, REMOVE, PACK, recovery.PRUNE]
+TASKS = [LEFT, REMOVE, knapsack.PACK, recovery.PRUNE]

@@ -119,6 +119,39 @@ PRUNE = Task(
             lambda *args: _other_target(*args, kind="penalty"),
             "A penalty is added to the system. The nearest linear map is the plain least-squares one.",
         ),
+        Mistake(
+            "no ReLU behind the units",
+            lambda *args: _kept_units(*args, relu=False),
+            "The ReLU of the units that stay is forgotten: hidden units are `relu(inputs @ kept.T)`.",
+        ),
+        Mistake(
+            "one unit too few",
+            lambda *args: _kept_units(*args, more=-1),
+            "One unit too few stays. Keep as many as `keep` says.",
+        ),
+        Mistake(
+            "one unit too many",
+            lambda *args: _kept_units(*args, more=1),
+            "One unit too many stays. Keep as many as `keep` says.",
+        ),
+        Mistake(
+            "the first units",
+            lambda f, s, p, k, x, e: prune_and_recover(f, s, -torch.arange(len(p)).to(f.dtype), k, x, e),
+            "The first units stay, whatever their scores. Take those with the highest scores.",
+        ),
+        Mistake(
+            "no ReLU in the teacher",
+            lambda f, s, p, k, x, e: (
+                torch.relu(e @ _best(f, p, k).T)
+                @ torch.linalg.lstsq(torch.relu(x @ _best(f, p, k).T), x @ f.T @ s.T).solution
+            ),
+            "The whole network's logits lack their ReLU. It is `relu(inputs @ first.T) @ second.T`.",
+        ),
+        Mistake(
+            "as many as go",
+            lambda f, s, p, k, x, e: prune_and_recover(f, s, p, max(1, len(p) - k), x, e),
+            "`keep` is read as the number of units that *go*. It is how many stay.",
+        ),
     ),
     hints=(
         "With the units chosen, what is left to learn is one linear map, from the hidden units that stay to the teacher's logits. The lesson *Mean squared error* showed how to find one by formula.",
@@ -141,3 +174,17 @@ def _other_target(
     if kind == "penalty":
         return torch.relu(exam @ kept.T) @ torch.linalg.solve(hidden.T @ hidden + eye, hidden.T @ target)
     return torch.relu(exam @ kept.T) @ torch.linalg.lstsq(hidden, target).solution
+
+
+def _best(first: Tensor, scores: Tensor, keep: int) -> Tensor:
+    return first[scores.argsort(descending=True)[:keep]]
+
+
+def _kept_units(
+    first: Tensor, second: Tensor, scores: Tensor, keep: int, inputs: Tensor, exam: Tensor, *, relu: bool = True,
+    more: int = 0,
+) -> Tensor:  # fmt: skip
+    kept = _best(first, scores, keep + more)
+    target = torch.relu(inputs @ first.T) @ second.T
+    seen, asked = (torch.relu(x @ kept.T) if relu else x @ kept.T for x in (inputs, exam))
+    return asked @ torch.linalg.lstsq(seen, target).solution

@@ -113,7 +113,7 @@ def _p_inputs(seed: int) -> Inputs:
     g = torch.Generator().manual_seed(seed)
     n = int(torch.randint(40, 90, (1,), generator=g))
     right = n // 2 + int(torch.randint(2, 9, (1,), generator=g))
-    return [(4, 4), (1, 2), (0, 5), (60, 100), (right, n), (575, 1100)]
+    return [(4, 4), (1, 2), (0, 5), (4, 12), (60, 100), (right, n), (575, 1100)]
 
 
 P_VALUE = Task(
@@ -123,7 +123,7 @@ P_VALUE = Task(
     difficulty="core",
     minutes=10,
     points=3,
-    rungs=("four of four", "one of two", "none right", "60 of 100", "random", "575 of 1,100"),
+    rungs=("four of four", "one of two", "none right", "4 of 12", "60 of 100", "random", "575 of 1,100"),
     inputs=_p_inputs,
     reference=p_value,
     judge=partial(close, rtol=1e-3),
@@ -195,6 +195,26 @@ P_VALUE = Task(
             "whole numbers",
             lambda r, n: sum(comb(n, k) for k in range(r, n + 1)) // 2**n,
             "The last division is one of whole numbers, `//`, and every chance below 1 becomes 0. Divide with `/`.",
+        ),
+        Mistake(
+            "fewer",
+            lambda r, n: sum(comb(n, k) for k in range(r)) / 2**n,
+            "This is the chance of *fewer* right answers. At least as many are asked for: 1 minus this.",
+        ),
+        Mistake(
+            "the score",
+            lambda r, n: r / n,
+            "This is the score itself. Asked for is how often guessing would reach it.",
+        ),
+        Mistake(
+            "a half to the power of right",
+            lambda r, n: 0.5**r,
+            "½ to the power of `right` is the chance that these alone are right. Which of the n are right may differ: count the ways.",
+        ),
+        Mistake(
+            "below a half nothing",
+            lambda r, n: 1.0 if 2 * r < n else p_value(r, n),
+            "Below a half, 1 came back. The chance of at least so many is asked for there, too.",
         ),
     ),
     hints=(

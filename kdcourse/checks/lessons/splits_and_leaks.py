@@ -12,6 +12,7 @@ from kdcourse.checks._images import order, splits
 from kdcourse.checks._judges import close
 from kdcourse.checks._predict import believer, prediction
 from kdcourse.checks._task import Inputs, Mistake, Task
+from kdcourse.checks.lessons import copies
 
 # ---------------------------------------------------------------- splits_and_leaks.1
 
@@ -131,6 +132,7 @@ def _held_inputs(seed: int) -> Inputs:
         (unequal, order(20, seed), 0.5),
         (many, order(200, seed + 1), 0.25),
         (torch.tensor([0, 0, 0, 0, 1, 2, 2, 2]), torch.tensor([7, 4, 5, 0, 2, 6, 1, 3]), 0.5),
+        (torch.tensor([12, 40, 12, 40, 12]), torch.tensor([4, 1, 3, 0, 2]), 0.5),
         (torch.tensor([0, 1, 1, 0]), torch.tensor([1, 0, 3, 2]), 0.0),
     ]
 
@@ -142,7 +144,15 @@ HELD_OUT = Task(
     difficulty="core",
     minutes=10,
     points=2,
-    rungs=("one class", "two classes", "classes of unequal size", "ten classes", "a class of one image", "share 0"),
+    rungs=(
+        "one class",
+        "two classes",
+        "classes of unequal size",
+        "ten classes",
+        "a class of one image",
+        "classes 12 and 40",
+        "share 0",
+    ),
     inputs=_held_inputs,
     reference=held_out,
     judge=close,
@@ -185,6 +195,11 @@ HELD_OUT = Task(
             "The positions are right, but not sorted.",
         ),
         Mistake(
+            "classes 0 to 9 only",
+            lambda y, o, s: (held := _held(y, o, s))[y[held] < 10].sort().values,
+            "Only classes 0 to 9 are cut. Ask the labels which classes there are: `labels.unique()`.",
+        ),
+        Mistake(
             "the rest",
             lambda y, o, s: torch.tensor(sorted(set(range(len(y))) - set(_held(y, o, s).tolist())), dtype=torch.long),
             "These are the positions that *stay* in training. Return those that are put aside.",
@@ -214,6 +229,46 @@ HELD_OUT = Task(
             lambda y, o, s: torch.tensor([2, 3]),
             "Positions 2 and 3 came back, the worked example's, for every input.",
         ),
+        Mistake(
+            "one of each at least",
+            lambda y, o, s: _held(y, o, s, cut=lambda n: max(1, int(n))).sort().values,
+            "At least one image of every class is taken. `int(share * count)` may be 0; then none is.",
+        ),
+        Mistake(
+            "the last of the order",
+            lambda y, o, s: torch.cat([own[len(own) - int(s * len(own)) :] for own in _wholes(y, o)]).sort().values,
+            "The *last* positions of each class's order are taken. Take the first ones.",
+        ),
+        Mistake(
+            "labels for positions",
+            lambda y, o, s: y[_held(y, o, s).sort().values],
+            "These are the *labels* of the images put aside. Return their positions.",
+        ),
+        Mistake(
+            "a mask",
+            lambda y, o, s: torch.zeros(len(y), dtype=torch.bool).index_fill(0, _held(y, o, s), True),
+            "A mask of True and False came back. Return the positions: `mask.nonzero().flatten()`.",
+        ),
+        Mistake(
+            "from the highest down",
+            lambda y, o, s: _held(y, o, s).sort(descending=True).values,
+            "The positions are sorted from the highest down. Sort them upwards.",
+        ),
+        Mistake(
+            "a list for each class",
+            lambda y, o, s: [part.tolist() for part in _class_parts(y, o, s)],
+            "One list for each class came back. Join them, and sort: one row of positions.",
+        ),
+        Mistake(
+            "one more of each",
+            lambda y, o, s: _held(y, o, s, cut=lambda n: int(n) + 1).sort().values,
+            "One image more of each class is taken.",
+        ),
+        Mistake(
+            "the first class of the order alone",
+            lambda y, o, s: _class_parts(y, o, s)[-1].sort().values,
+            "Only the last class is cut: each class overwrites what the one before gave. Collect them in a list.",
+        ),
     ),
     hints=(
         "labels[order] are the labels in the given order. Which entries of order belong to class c?",
@@ -223,131 +278,16 @@ HELD_OUT = Task(
     takeaway="A part of a part keeps the proportions when each class gives the same share.",
 )
 
-# ---------------------------------------------------------------- splits_and_leaks.3
-
-
-def leaked(train: Tensor, exam: Tensor) -> Tensor:
-    equal = train.flatten(1)[None] == exam.flatten(1)[:, None]  # exam x train x pixels
-    return equal.all(dim=2).any(dim=1)
-
-
-def _pairs(train: Tensor, exam: Tensor) -> Tensor:
-    return train.flatten(1)[None] == exam.flatten(1)[:, None]
-
-
-def _same_place(train: Tensor, exam: Tensor) -> Tensor:
-    n = min(len(train), len(exam))
-    found = torch.zeros(len(exam), dtype=torch.bool)
-    found[:n] = (train[:n] == exam[:n]).flatten(1).all(dim=1)
-    return found
-
-
-def _leaked_inputs(seed: int) -> Inputs:
-    g = torch.Generator().manual_seed(seed)
-
-    def images(n: int) -> Tensor:  # shades of 1/64, so that sums are exact
-        return torch.randint(0, 65, (n, 1, 4, 4), generator=g) / 64
-
-    train, exam = images(6), images(4)
-    elsewhere, place = images(4), images(4)
-    elsewhere[0], elsewhere[3] = train[5], train[2]
-    place[1] = train[1]
-    mirrored = torch.stack([train[2].flip(-1), train[4].flip(-2), train[3]])
-    shade = train[:3].clone()
-    for i, at in ((0, 1), (2, 0)):
-        shade[i, 0, at, at] += 1 / 64 if shade[i, 0, at, at] < 0.5 else -1 / 64
-    twice = torch.cat([train, train[:2], train[:1]])
-    many = torch.rand(40, 1, 4, 4, generator=g)
-    some = [(train, exam), (train, place), (train, elsewhere), (train, mirrored), (train, shade), (twice, train[:3])]
-    return [*some, (many, torch.cat([many[30:], torch.rand(20, 1, 4, 4, generator=g)]))]
-
-
-LEAKED = Task(
-    id="splits_and_leaks.3",
-    title="Debug a leak detector",
-    kind="debug",
-    difficulty="core",
-    minutes=10,
-    points=2,
-    rungs=(
-        "no copy",
-        "a copy at its own place",
-        "copies elsewhere",
-        "mirrored",
-        "one shade apart",
-        "three times in training",
-        "many images",
-    ),
-    inputs=_leaked_inputs,
-    reference=leaked,
-    judge=close,
-    mistakes=(
-        Mistake(
-            "as given",
-            lambda t, e: torch.isin(e.flatten(1).mean(1), t.flatten(1).mean(1)),
-            "Images that differ are taken for copies, as by the code that was given: a mirrored image, say, has the mean of "
-            "its original, and the same pixels in another order. Compare pixel by pixel, each at its place.",
-        ),
-        Mistake(
-            "same place only",
-            _same_place,
-            "Image i is compared with image i only. A copy may stand anywhere in training.",
-        ),
-        Mistake(
-            "any pixel",
-            lambda t, e: _pairs(t, e).any(2).any(1),
-            "One equal pixel is enough here. An image is a copy where *all* pixels are equal.",
-        ),
-        Mistake(
-            "near is equal",
-            lambda t, e: torch.cdist(e.flatten(1), t.flatten(1)).min(1).values < 0.5,
-            "Images that are merely near count as copies. Exact copies are asked for here.",
-        ),
-        Mistake(
-            "counted",
-            lambda t, e: _pairs(t, e).all(2).sum(1),
-            "The number of copies came back. True or False is asked for: any(), not sum().",
-        ),
-        Mistake(
-            "of the training images",
-            lambda t, e: _pairs(t, e).all(2).any(0),
-            "This says which *training* images stand in the exam. One answer for each exam image is asked for.",
-        ),
-        Mistake(
-            "bytes without 255",
-            lambda t, e: _pairs(t.to(torch.uint8), e.to(torch.uint8)).all(2).any(1),
-            "The pixels are turned into bytes without multiplying by 255, so every shade below 1 becomes 0.",
-        ),
-        Mistake(
-            "nothing is found",
-            lambda t, e: torch.zeros(len(e), dtype=torch.bool),
-            "No copy is ever found. (Tensors in a Python set or dict are compared as *objects*, not pixel by pixel.)",
-        ),
-        Mistake(
-            "mirrored copies count",
-            lambda t, e: _pairs(t, e).all(2).any(1) | _pairs(t.flip(-1), e).all(2).any(1),
-            "Mirror images are called copies, too. Asked for is the very same image.",
-        ),
-        Mistake(
-            "means, mirrored ones aside",
-            lambda t, e: torch.isin(e.flatten(1).mean(1), t.flatten(1).mean(1)) & ~_pairs(t.flip(-1), e).all(2).any(1),
-            "Mean brightness is still compared, with mirror images taken out. Other images can have the same mean: compare all pixels.",
-        ),
-    ),
-    hints=(
-        "Compare every exam image with every training image. Which shape has the table of all comparisons?",
-        "The skeleton, with blanks:\nequal = train.flatten(1)[None] == exam.flatten(1)[:, None]\n"
-        "return equal.____(dim=2).____(dim=1)",
-    ),
-    takeaway="A copy is equal in all pixels to any training image: all over pixels, any over images.",
-)
-
 
 def _class_parts(labels: Tensor, order: Tensor, share: float) -> list[Tensor]:
     owns = [order[labels[order] == c] for c in labels.unique()]
     return [own[: int(share * len(own))] for own in owns]
 
 
+def _wholes(labels: Tensor, order: Tensor) -> list[Tensor]:
+    return [order[labels[order] == c] for c in labels.unique()]
+
+
 # ---------------------------------------------------------------- all
 
-TASKS = [SCORE, HELD_OUT, LEAKED]
+TASKS = [SCORE, HELD_OUT, copies.LEAKED]

@@ -177,6 +177,46 @@ POINTS = Task(
             lambda a, b, y: 100 * _share(a, y) - _share(b, y),
             "Only our accuracy is multiplied by 100: brackets are missing around the difference.",
         ),
+        Mistake(
+            "errors in place of right answers",
+            lambda a, b, y: 100 * (float((a != y).double().mean()) - float((b == y).double().mean())),
+            "Ours counts the *wrong* answers, theirs the right ones.",
+        ),
+        Mistake(
+            "the mean of both",
+            lambda a, b, y: 50 * (_share(a, y) + _share(b, y)),
+            "This is the mean of the two accuracies. Their difference is asked for.",
+        ),
+        Mistake(
+            "their agreement",
+            lambda a, b, y: 100 * float((a == b).double().mean()),
+            "This counts where the two give the *same* answer. Compare each with the labels.",
+        ),
+        Mistake(
+            "theirs alone",
+            lambda a, b, y: 100 * _share(b, y),
+            "This is their accuracy alone. Ours minus theirs is asked for.",
+        ),
+        Mistake(
+            "in per cent of ours",
+            lambda a, b, y: 100 * (_share(a, y) - _share(b, y)) / _share(a, y),
+            "This is a per cent *of ours*. Points are a plain difference of percentages.",
+        ),
+        Mistake(
+            "only where ours alone is right",
+            lambda a, b, y: 100 * float(((a == y) & (b != y)).double().mean()),
+            "This counts where ours alone is right. Where theirs alone is right must be subtracted.",
+        ),
+        Mistake(
+            "rounded to whole points",
+            lambda a, b, y: float(round(points(a, b, y))),
+            "The points are rounded to whole numbers. Return them as they are.",
+        ),
+        Mistake(
+            "of those where they differ",
+            lambda a, b, y: 100 * float((a == y).sum() - (b == y).sum()) / max(1, int((a != b).sum())),
+            "The difference is divided by the number of photographs on which the two *differ*. Divide by all photographs.",
+        ),
     ),
     hints=(
         "What share of the photographs does each answer rightly?",
@@ -279,6 +319,26 @@ READING = Task(
             "touching from above counts",
             lambda d, h: "ours is better" if d == h else reading(d, h),
             "An interval that just touches zero from above holds it: 1.5 ± 1.5 begins at 0. That is no difference that we can measure.",
+        ),
+        Mistake(
+            "ours, on either side of zero",
+            lambda d, h: "ours is better" if abs(d) > h else NONE,
+            "Every interval that leaves out zero is called ours. Below zero, theirs is better.",
+        ),
+        Mistake(
+            "theirs, on either side of zero",
+            lambda d, h: "theirs is better" if abs(d) > h else NONE,
+            "Every interval that leaves out zero is called theirs. Above zero, ours is better.",
+        ),
+        Mistake(
+            "ours or nothing known",
+            lambda d, h: "ours is better" if d - h > 0 else "theirs is better",
+            "What is not clearly ours is called theirs. Three answers are possible: an interval may hold zero.",
+        ),
+        Mistake(
+            "theirs or ours",
+            lambda d, h: "theirs is better" if d + h < 0 else "ours is better",
+            "What is not clearly theirs is called ours. Three answers are possible: an interval may hold zero.",
         ),
     ),
     hints=(

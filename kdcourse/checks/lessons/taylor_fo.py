@@ -9,6 +9,7 @@ from torch import Tensor
 from kdcourse.checks._judges import close
 from kdcourse.checks._predict import believer, prediction
 from kdcourse.checks._task import Inputs, Mistake, Task
+from kdcourse.checks.lessons import staircases
 
 # ---------------------------------------------------------------- taylor_fo.1
 
@@ -236,6 +237,68 @@ LAYERWISE = Task(
             lambda e, t, m, p, w: 6.5,
             "6.5, the worked example's answer, came back for every input.",
         ),
+        Mistake(
+            "no penalty",
+            lambda e, t, m, p, w: layerwise(e, t, m, p, 0.0),
+            "The penalty is missing.",
+        ),
+        Mistake(
+            "penalty not weighted",
+            lambda e, t, m, p, w: layerwise(e, t, m, p, 1.0),
+            "The penalty is added with its full size: its weight is not used.",
+        ),
+        Mistake(
+            "the last layer left out",
+            lambda e, t, m, p, w: layerwise(e[:-1], t, m[:-1], p, w),
+            "The last layer's term is missing.",
+        ),
+        Mistake(
+            "only the last layer",
+            lambda e, t, m, p, w: layerwise(e[-1:], t, m[-1:], p, w),
+            "Only the last layer's term is there. The loss has one for each layer: is the sum overwritten, or the `return` inside the loop?",
+        ),
+        Mistake(
+            "only the first layer",
+            lambda e, t, m, p, w: layerwise(e[:1], t, m[:1], p, w),
+            "Only the first layer's term is there. Does the `return` stand inside the loop?",
+        ),
+        Mistake(
+            "absolute distances",
+            lambda e, t, m, p, w: sum(0.5 * d.abs().mean() for d in _layer_terms(e, t, m)) + w * _sizes(p),
+            "The distances are absolute ones. Squares are asked for.",
+        ),
+        Mistake(
+            "summed over everything",
+            lambda e, t, m, p, w: sum(0.5 * d.square().sum() for d in _layer_terms(e, t, m)) + w * _sizes(p),
+            "The squares are summed over images and outputs. Their mean is meant.",
+        ),
+        Mistake(
+            "summed over the images",
+            lambda e, t, m, p, w: sum(0.5 * d.square().sum(0).mean() for d in _layer_terms(e, t, m)) + w * _sizes(p),
+            "The squares are summed over the images. The mean is over images *and* outputs.",
+        ),
+        Mistake(
+            "penalty for every layer",
+            lambda e, t, m, p, w: layerwise(e, t, m, p, w * len(e)),
+            "The penalty is added once for each layer: it stands inside the loop. Once is enough.",
+        ),
+        Mistake(
+            "as many parameters as layers",
+            lambda e, t, m, p, w: layerwise(e[: len(p)], t, m[: len(p)], p[: len(e)], w),
+            "`zip` ends with the shortest list: where there are fewer parameters than layers, terms get lost. Two loops, one for each sum.",
+        ),
+        Mistake(
+            "no parameters to join",
+            lambda e, t, m, p, w: layerwise(e, t, m, p, w) + 0 * torch.cat([theta.flatten() for theta in p]).sum(),
+            "`torch.cat` fails on an empty list. Begin the sum with 0.",
+        ),
+        Mistake(
+            "the largest singular value",
+            lambda e, t, m, p, w: (
+                layerwise(e, t, m, [], 0.0) + w * sum(torch.linalg.norm(theta, 2) ** 2 for theta in p)
+            ),
+            "`ord=2` of a matrix is its largest singular value. ‖θ‖² is the sum of all squares.",
+        ),
     ),
     hints=(
         "Flatten what enters a layer to N×D. A map P is C×D: what does it take to get N×C?",
@@ -243,147 +306,6 @@ LAYERWISE = Task(
         "    loss = loss + 0.5 * (read - target).square().____()\nfor theta in parameters:\n    loss = loss + penalty * ____\nreturn loss",
     ),
     takeaway="One line a term: what enters a layer, read by a linear map, against the teacher's answer.",
-)
-
-# ---------------------------------------------------------------- taylor_fo.3
-
-
-def staircase(weights: list[Tensor], x: Tensor, target: Tensor, own_output: bool) -> Tensor:
-    weights = [w.detach().clone().requires_grad_() for w in weights]
-    given = [x]
-    for w in weights:
-        given.append(torch.tanh(given[-1] @ w.T))
-    table = torch.zeros(len(weights), len(weights), dtype=x.dtype)
-    for k, f in enumerate(given[1:] if own_output else given[:-1]):
-        if f.requires_grad:
-            term = 0.5 * (f - target).square().mean()
-            gradients = torch.autograd.grad(term, weights, allow_unused=True, retain_graph=True)
-            table[k] = torch.stack([torch.zeros_like(x[0, 0]) if g is None else g.norm() for g in gradients])
-    return table
-
-
-def _stairs(
-    weights: list[Tensor], x: Tensor, target: Tensor, own_output: bool, *, factor: float = 0.5, summed: bool = False,
-    squared: bool = False, piled: bool = False, entries: bool = False,
-) -> Tensor:  # fmt: skip
-    """The answer with mistakes left in it."""
-    weights = [w.detach().clone().requires_grad_() for w in weights]
-    given = [x]
-    for w in weights:
-        given.append(torch.tanh(given[-1] @ w.T))
-    rows, before = [], [torch.zeros_like(w) for w in weights]
-    for f in given[1:] if own_output else given[:-1]:
-        found = list(before) if piled else [torch.zeros_like(w) for w in weights]
-        if f.requires_grad:
-            square = (f - target).square()
-            term = factor * (square.sum() if summed else square.mean())
-            gradients = torch.autograd.grad(term, weights, allow_unused=True, retain_graph=True)
-            found = [a if g is None else a + g for a, g in zip(found, gradients, strict=True)]
-        before = found
-        rows.append(
-            torch.stack([g.square().sum() if squared else g.abs().mean() if entries else g.norm() for g in found])
-        )
-    return torch.stack(rows)
-
-
-def _stairs_inputs(seed: int) -> Inputs:
-    g = torch.Generator().manual_seed(seed)
-
-    def net(layers: int, width: int) -> tuple[list[Tensor], Tensor, Tensor]:
-        weights = [0.7 * torch.randn(width, width, generator=g) for _ in range(layers)]
-        return weights, torch.randn(6, width, generator=g), torch.randn(6, width, generator=g)
-
-    two = ([torch.tensor([[1.0]]), torch.tensor([[2.0]])], torch.tensor([[1.0]]), torch.tensor([[0.0]]))
-    three, four = net(3, 4), net(4, 5)
-    return [(*two, False), (*three, False), (*three, True), (*four, False), (*four, True)]
-
-
-STAIRCASE = Task(
-    id="taylor_fo.3",
-    title="Measure the staircase",
-    kind="implement",
-    difficulty="core",
-    minutes=12,
-    points=3,
-    rungs=("two layers by hand", "three layers", "deep supervision", "four layers", "four layers, deep supervision"),
-    inputs=_stairs_inputs,
-    reference=staircase,
-    judge=close,
-    mistakes=(
-        Mistake(
-            "rows and columns exchanged",
-            lambda *args: staircase(*args).T,
-            "Rows and columns are exchanged: a row is a term, a column a layer.",
-        ),
-        Mistake(
-            "always what enters",
-            lambda w, x, t, own: staircase(w, x, t, False),
-            "With own_output=True the terms read what each layer *gives*. Yours still read what enters.",
-        ),
-        Mistake(
-            "always what it gives",
-            lambda w, x, t, own: staircase(w, x, t, True),
-            "With own_output=False the terms read what *enters* a layer: the input first, and never the last output.",
-        ),
-        Mistake(
-            "the two exchanged",
-            lambda w, x, t, own: staircase(w, x, t, not own),
-            "own_output is read the wrong way round: True means what the layers give.",
-        ),
-        Mistake(
-            "no half",
-            lambda *args: _stairs(*args, factor=1.0),
-            "The terms lack their ½, so every gradient is twice as long.",
-        ),
-        Mistake(
-            "summed, not averaged",
-            lambda *args: _stairs(*args, summed=True),
-            "The squares are summed. A term is their mean over images and outputs.",
-        ),
-        Mistake(
-            "squared lengths",
-            lambda *args: _stairs(*args, squared=True),
-            "These are squared lengths. The length is the root of the sum of squares: g.norm().",
-        ),
-        Mistake(
-            "mean size of the entries",
-            lambda *args: _stairs(*args, entries=True),
-            "This is the mean size of a gradient's entries. Its length is g.norm().",
-        ),
-        Mistake(
-            "gradients pile up",
-            lambda *args: _stairs(*args, piled=True),
-            "The gradient of one term is added to the last one's: `.grad` accumulates. Clear it between terms, or use torch.autograd.grad.",
-        ),
-        Mistake(
-            "the last layer linear",
-            lambda w, x, t, own: _other_stairs(w, x, t, own, linear_end=True),
-            "The last layer has no tanh. Every layer gives tanh(f Wᵀ).",
-        ),
-        Mistake(
-            "not transposed",
-            lambda w, x, t, own: _other_stairs(w, x, t, own, transposed=False),
-            "The layers multiply by W. A layer gives tanh(f Wᵀ): the transpose.",
-        ),
-        Mistake(
-            "only the shape",
-            lambda w, x, t, own: (staircase(w, x, t, own) > 0).to(x.dtype),
-            "Ones stand where a gradient arrives. Its *length* is asked for.",
-        ),
-        Mistake(
-            "NaN for nothing",
-            lambda w, x, t, own: torch.where(staircase(w, x, t, own) == 0, torch.nan, staircase(w, x, t, own)),
-            "NaN stands where no gradient arrives. Nothing arrives there: 0.",
-        ),
-    ),
-    hints=(
-        "Keep all f in a list. For one term at a time: torch.autograd.grad(term, weights, allow_unused=True, retain_graph=True) gives None where nothing arrives.",
-        "The skeleton, with blanks:\ngiven = [x]\nfor w in weights:\n    given.append(torch.tanh(____))\n"
-        "for k, f in enumerate(given[1:] if own_output else ____):\n    if f.requires_grad:\n"
-        "        term = 0.5 * (f - target).square().____()\n"
-        "        gradients = torch.autograd.grad(term, weights, allow_unused=True, retain_graph=True)\n        table[k] = ____",
-    ),
-    takeaway="A gradient's length, layer by layer, shows at a glance what a loss teaches and what it leaves alone.",
 )
 
 
@@ -394,23 +316,6 @@ def _unflattened(e: list[Tensor], t: Tensor, m: list[Tensor | None], p: list[Ten
     return torch.as_tensor(loss)
 
 
-def _other_stairs(
-    weights: list[Tensor], x: Tensor, target: Tensor, own: bool, *, linear_end: bool = False, transposed: bool = True
-) -> Tensor:  # fmt: skip
-    weights = [w.detach().clone().requires_grad_() for w in weights]
-    given = [x]
-    for at, w in enumerate(weights, 1):
-        f = given[-1] @ (w.T if transposed else w)
-        given.append(f if linear_end and at == len(weights) else torch.tanh(f))
-    table = torch.zeros(len(weights), len(weights), dtype=x.dtype)
-    for k, f in enumerate(given[1:] if own else given[:-1]):
-        if f.requires_grad:
-            term = 0.5 * (f - target).square().mean()
-            found = torch.autograd.grad(term, weights, allow_unused=True, retain_graph=True)
-            table[k] = torch.stack([torch.zeros_like(x[0, 0]) if g is None else g.norm() for g in found])
-    return table
-
-
 # ---------------------------------------------------------------- all
 
-TASKS = [REACHED, LAYERWISE, STAIRCASE]
+TASKS = [REACHED, LAYERWISE, staircases.STAIRCASE]

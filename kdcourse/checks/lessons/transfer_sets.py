@@ -1,6 +1,5 @@
 """Exercises: images laid over each other, the memory of batch norm, the bias of a class that was never shown."""
 
-from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -8,6 +7,7 @@ from torch import Tensor
 
 from kdcourse.checks._judges import close
 from kdcourse.checks._task import Inputs, Mistake, Task
+from kdcourse.checks.lessons import biases
 
 # ---------------------------------------------------------------- transfer_sets.1
 
@@ -117,6 +117,36 @@ MIXED = Task(
             "the example's weights",
             lambda x, o, w: 0.25 * x + 0.75 * x[o],
             "0.25 and 0.75, the worked example's weights, are used for every image.",
+        ),
+        Mistake(
+            "the sum",
+            lambda x, o, w: x + x[o],
+            "Both images come with their full strength. weight and 1 − weight share 1.",
+        ),
+        Mistake(
+            "partners alone",
+            lambda x, o, w: x[o],
+            "The partners came back. The weights are not used.",
+        ),
+        Mistake(
+            "minus the partner",
+            lambda x, o, w: w.view(-1, 1, 1, 1) * x - (1 - w.view(-1, 1, 1, 1)) * x[o],
+            "The partner is subtracted. Lay it over the image: add.",
+        ),
+        Mistake(
+            "chosen, not mixed",
+            lambda x, o, w: torch.where(w.view(-1, 1, 1, 1) >= 0.5, x, x[o]),
+            "One of the two images is *chosen* by its weight. Mix them: both stay visible.",
+        ),
+        Mistake(
+            "mixed in the copy",
+            lambda x, o, w: _one_by_one(x, o, w),
+            "The images are mixed one after the other *in the copy*, so that a later one gets a partner that is mixed already. Take partners from the images as they came.",
+        ),
+        Mistake(
+            "the partner's weight for the partner",
+            lambda x, o, w: w.view(-1, 1, 1, 1) * x + (1 - w[o]).view(-1, 1, 1, 1) * x[o],
+            "The partner comes with 1 − *its own* weight. Both weights are the image's: weight and 1 − weight.",
         ),
     ),
     hints=(
@@ -261,6 +291,57 @@ MEMORY = Task(
             lambda f, mean, std: torch.zeros(()),
             "Zero came back for every input. Only where mean and spread are as remembered is it zero.",
         ),
+        Mistake(
+            "the spread within images",
+            lambda f, mean, std: (
+                (f.mean((0, 2, 3)) - mean).square().sum() + (f.std((2, 3)).mean(0) - std).square().sum()
+            ),
+            "The spread is taken within each image and then averaged. Batch norm's spread is over all images together.",
+        ),
+        Mistake(
+            "the spread of means",
+            lambda f, mean, std: (
+                (f.mean((2, 3)).mean(0) - mean).square().sum() + (f.mean((2, 3)).std(0) - std).square().sum()
+            ),
+            "This is the spread of the images' *means*. Batch norm's is over all values: images, rows and columns.",
+        ),
+        Mistake(
+            "one square",
+            _after(lambda m, s, mean, std: ((m - mean) + (s - std)).square().sum()),
+            "The two differences are added before they are squared. Square each by itself.",
+        ),
+        Mistake(
+            "half",
+            _after(lambda m, s, mean, std: 0.5 * ((m - mean).square().sum() + (s - std).square().sum())),
+            "Everything is halved. There is no ½ here.",
+        ),
+        Mistake(
+            "variance against spread",
+            _after(lambda m, s, mean, std: (m - mean).square().sum() + (s.square() - std).square().sum()),
+            "A variance is compared with a standard deviation. Take the root of the one: `.std`, not `.var`.",
+        ),
+        Mistake(
+            "one number a channel",
+            _after(lambda m, s, mean, std: (m - mean).square() + (s - std).square()),
+            "One number for each channel came back. Their sum is asked for.",
+        ),
+        Mistake(
+            "the batch's own memory",
+            lambda f, mean, std: f.mean((0, 2, 3)).square().sum() + f.std((0, 2, 3)).square().sum(),
+            "The remembered mean and spread are not used.",
+        ),
+        Mistake(
+            "reshaped without moving the channels",
+            lambda f, mean, std: memory(f.reshape(1, f.shape[1], -1, 1), mean, std),
+            "Reshaped to C rows, a row does not hold one channel: images stand in front. Move the channels first (`transpose(0, 1)`), or give `dim=(0, 2, 3)`.",
+        ),
+        Mistake(
+            "the places' spreads averaged",
+            lambda f, mean, std: (
+                (f.mean((0, 2, 3)) - mean).square().sum() + (f.std(0).mean((1, 2)) - std).square().sum()
+            ),
+            "The spread is taken at each place over the images, and these are averaged. Batch norm's spread is over all values of a channel at once.",
+        ),
     ),
     hints=(
         "A batch has four dimensions. Which of them does batch norm average over, and which one is left?",
@@ -270,181 +351,14 @@ MEMORY = Task(
     takeaway="Batch norm remembers one mean and one spread a channel, and an image that fits them looks like training.",
 )
 
-# ---------------------------------------------------------------- transfer_sets.3
 
-
-def best_bias(logits: Tensor, labels: Tensor, missing: int, biases: Sequence[float]) -> float:
-    scores = []
-    for bias in biases:
-        raised = logits.clone()
-        raised[:, missing] += bias
-        scores.append(int((raised.argmax(dim=1) == labels).sum()))
-    return biases[scores.index(max(scores))]
-
-
-def _best(
-    logits: Tensor, labels: Tensor, missing: int, biases: Sequence[float], score: Any, *, last: bool = False
-) -> float:
-    scores = []
-    for bias in biases:
-        raised = logits.clone()
-        raised[:, missing] += bias
-        scores.append(score(raised.argmax(dim=1), labels))
-    at = max(range(len(scores)), key=lambda i: (scores[i], i if last else -i))
-    return biases[at]
-
-
-def _right(said: Tensor, labels: Tensor) -> int:
-    return int((said == labels).sum())
-
-
-def _recall(missing: int) -> Any:
-    return lambda said, labels: int(((said == labels) & (labels == missing)).sum())
-
-
-def _bias_inputs(seed: int) -> list[tuple[Any, ...]]:
-    g = torch.Generator().manual_seed(seed)
-    hand = torch.tensor([[2.0, 1.0], [2.0, 0.0], [0.0, -1.5], [5.0, 0.0]])
-    some, labels = torch.randn(40, 4, generator=g), torch.randint(0, 4, (40,), generator=g)
-    some[labels == 3, 3] += 1.5
-    some[:, 3] -= 4  # the class that was never shown: known, and never said
-    tied, unequal = torch.tensor([[3.0, 0.0], [3.0, 0.0]]), torch.tensor([0] * 8 + [1] * 2)
-    steps = [k / 4 for k in range(33)]
-    return [
-        (hand, torch.tensor([1, 0, 0, 1]), 1, [0.0, 1.25, 6.0]),
-        (some, labels, 3, steps),
-        (some.roll(1, dims=1), (labels + 1) % 4, 0, steps),
-        (some + 7, labels, 3, steps),
-        (tied, torch.tensor([1, 0]), 1, [0.0, 1.0, 5.0]),
-        (some, labels, 3, [0.0]),
-        (tied, torch.tensor([1, 0]), 1, [5.0, 0.0, 1.0]),
-        (torch.tensor([[1.0, 0.0]] * 5 + [[0.4, 0.0]] * 3 + [[0.5, 0.0]] * 2), unequal, 1, [0.0, 0.75]),
-    ]
-
-
-BEST_BIAS = Task(
-    id="transfer_sets.3",
-    title="Raise a bias",
-    kind="implement",
-    difficulty="core",
-    minutes=10,
-    points=3,
-    rungs=(
-        "four images",
-        "forty images",
-        "another class",
-        "all logits moved by 7",
-        "a tie",
-        "one bias only",
-        "a tie, biases in no order",
-        "classes of unequal size",
-    ),
-    inputs=_bias_inputs,
-    reference=best_bias,
-    judge=close,
-    mistakes=(
-        Mistake(
-            "the recall of the class",
-            lambda z, y, c, b: _best(z, y, c, b, _recall(c)),
-            "This is the bias with the best recall of the missing class. With a high enough bias everything is called so: count the "
-            "right answers of *all* classes.",
-        ),
-        Mistake(
-            "the last of equals",
-            lambda z, y, c, b: _best(z, y, c, b, _right, last=True),
-            "Of several biases that are equally good the last was taken. Take the first, the smallest change.",
-        ),
-        Mistake(
-            "raised for all classes",
-            lambda z, y, c, b: b[0],
-            "The first bias came back each time. It does so when the bias is added to *all* logits (then no answer changes), "
-            "or subtracted. Add it to the logit of the missing class.",
-        ),
-        Mistake(
-            "added up",
-            lambda z, y, c, b: _adding_up(z, y, c, b),
-            "The biases were added one on top of the other, because the logits were changed in place. Begin anew from the "
-            "student's logits for each bias.",
-        ),
-        Mistake(
-            "the highest",
-            lambda z, y, c, b: b[-1],
-            "The highest bias came back each time. Then the missing class is named always.",
-        ),
-        Mistake(
-            "the place",
-            lambda z, y, c, b: list(b).index(best_bias(z, y, c, b)),
-            "This is the *place* of the best bias in the list. Return the bias itself.",
-        ),
-        Mistake(
-            "the score",
-            lambda z, y, c, b: _top_score(z, y, c, b),
-            "This is the accuracy at the best bias. Return the bias.",
-        ),
-        Mistake(
-            "the lowest cross-entropy",
-            lambda z, y, c, b: _lowest_ce(z, y, c, b),
-            "The bias with the lowest *cross-entropy* is chosen. Asked for is the one with the most right answers.",
-        ),
-        Mistake(
-            "multiplied",
-            lambda z, y, c, b: _multiplying(z, y, c, b),
-            "The class's logit is *multiplied* by the bias. A bias is added.",
-        ),
-        Mistake(
-            "mean over the classes",
-            lambda z, y, c, b: _best(
-                z, y, c, b, lambda said, own: sum(float((said[own == k] == k).double().mean()) for k in own.unique())
-            ),
-            "The mean of the classes' own accuracies decides. Asked for is the number of right answers over all images.",
-        ),
-        Mistake(
-            "the middle one",
-            lambda z, y, c, b: b[len(b) // 2],
-            "The middle one of the biases comes back, whatever the logits say.",
-        ),
-    ),
-    hints=(
-        "For each bias: add it to one column of the logits, and count how many answers are right.",
-        "The skeleton, with blanks:\nfor bias in biases:\n    raised = logits.____()\n    raised[:, ____] += bias\n"
-        "    scores.append((raised.argmax(dim=1) == labels).sum())",
-    ),
-    takeaway="One number decides how readily a class is named; what the class looks like the student must know already.",
-)
-
-
-def _adding_up(logits: Tensor, labels: Tensor, missing: int, biases: Sequence[float]) -> float:
-    raised, scores = logits.clone(), []
-    for bias in biases:
-        raised[:, missing] += bias
-        scores.append(_right(raised.argmax(dim=1), labels))
-    return biases[scores.index(max(scores))]
-
-
-def _top_score(logits: Tensor, labels: Tensor, missing: int, biases: Sequence[float]) -> float:
-    raised = logits.clone()
-    raised[:, missing] += best_bias(logits, labels, missing, biases)
-    return float((raised.argmax(dim=1) == labels).double().mean())
-
-
-def _lowest_ce(logits: Tensor, labels: Tensor, missing: int, biases: Sequence[float]) -> float:
-    losses = []
-    for bias in biases:
-        raised = logits.clone()
-        raised[:, missing] += bias
-        losses.append(float(torch.nn.functional.cross_entropy(raised, labels)))
-    return biases[losses.index(min(losses))]
-
-
-def _multiplying(logits: Tensor, labels: Tensor, missing: int, biases: Sequence[float]) -> float:
-    scores = []
-    for bias in biases:
-        raised = logits.clone()
-        raised[:, missing] *= bias
-        scores.append(_right(raised.argmax(dim=1), labels))
-    return biases[scores.index(max(scores))]
+def _one_by_one(images: Tensor, order: Tensor, weight: Tensor) -> Tensor:
+    made = images.clone()
+    for i in range(len(made)):
+        made[i] = weight[i] * made[i] + (1 - weight[i]) * made[order[i]]
+    return made
 
 
 # ---------------------------------------------------------------- all
 
-TASKS = [MIXED, MEMORY, BEST_BIAS]
+TASKS = [MIXED, MEMORY, biases.BEST_BIAS]

@@ -174,6 +174,36 @@ IMPORTANCE = Task(
             ),
             "Each batch's square is weighted by its number of images. Asked for is the plain mean over the batches.",
         ),
+        Mistake(
+            "the example's numbers",
+            lambda b, first, second: torch.cat([torch.tensor([0.534]), torch.zeros(len(first) - 1)]),
+            "0.534 and zeros, the worked example's answer, came back for every input.",
+        ),
+        Mistake(
+            "the last batch alone",
+            lambda b, first, second: importance(b[-1:], first, second),
+            "Only the last batch counts: each batch overwrites what the one before gave. Add up.",
+        ),
+        Mistake(
+            "divided twice",
+            lambda b, first, second: importance(b, first, second) / len(b),
+            "The mean over the batches is taken twice.",
+        ),
+        Mistake(
+            "the gate at zero",
+            lambda b, first, second: _at_gate(b, first, second, 0.0),
+            "The gates stand at 0, so nothing passes. They stand at 1: the network as it is.",
+        ),
+        Mistake(
+            "the loss times the gradient",
+            lambda b, first, second: torch.stack(_slopes(b, first, second)).abs().max(dim=0).values.square(),
+            "The largest of the batches' squares came back. Average them.",
+        ),
+        Mistake(
+            "the size of the weights",
+            lambda b, first, second: first.square().sum(dim=1),
+            "This is the size of the unit's weights; the loss is never asked.",
+        ),
     ),
     hints=(
         "Multiply the hidden units by a vector of ones that requires a gradient. What is the gradient by that vector?",
@@ -310,6 +340,41 @@ ORACLE = Task(
             ),
             "Each image's own change is squared, then averaged. The batch has *one* loss: square its change.",
         ),
+        Mistake(
+            "squares subtracted",
+            lambda x, y, a, b: _changes(x, y, a, b, squares=True),
+            "The squared losses are subtracted. The *difference* is squared.",
+        ),
+        Mistake(
+            "only a rise counts",
+            lambda x, y, a, b: _changes(x, y, a, b).clamp(min=0).square(),
+            "A fall of the loss counts as 0. It is a change, too: square the difference as it is.",
+        ),
+        Mistake(
+            "replaced by its mean",
+            lambda x, y, a, b: _changes(x, y, a, b, to="mean").square(),
+            "The unit is replaced by a mean. Removed means 0.",
+        ),
+        Mistake(
+            "set to one",
+            lambda x, y, a, b: _changes(x, y, a, b, to="one").square(),
+            "The unit is set to 1. Removed means 0.",
+        ),
+        Mistake(
+            "turned round",
+            lambda x, y, a, b: -_changes(x, y, a, b),
+            "The change has the other sign, and nothing is squared.",
+        ),
+        Mistake(
+            "an image for a unit",
+            lambda x, y, a, b: _changes(x, y, a, b, row=True).square(),
+            "`hidden[unit]` is an *image*, a row. The unit is a column: `hidden[:, unit]`.",
+        ),
+        Mistake(
+            "the first unit each time",
+            lambda x, y, a, b: oracle(x, y, a, b)[:1].expand(len(a)),
+            "The first unit is removed each time. Use the loop's number.",
+        ),
     ),
     hints=(
         "Begin with the line printed above: a silent unit gives 0 for every image, so what changes when it is removed?",
@@ -345,3 +410,30 @@ def _linear_oracle(inputs: Tensor, labels: Tensor, first: Tensor, second: Tensor
         without[:, unit] = 0
         found.append(F.cross_entropy(without @ second.T, labels) - F.cross_entropy(hidden @ second.T, labels))
     return torch.stack(found).square()
+
+
+def _changes(
+    x: Tensor, y: Tensor, first: Tensor, second: Tensor, *, to: str = "", row: bool = False, squares: bool = False
+) -> Tensor:
+    """The changes of the loss, with mistakes in what a removal is."""
+    hidden, found = torch.relu(x @ first.T), []
+    whole = F.cross_entropy(hidden @ second.T, y)
+    for unit in range(len(first)):
+        without = hidden.clone()
+        stays = {"mean": hidden[:, unit].mean(), "its mean": hidden[:, unit].mean(), "one": torch.ones(())}
+        if row:
+            without[unit] = 0
+        else:
+            without[:, unit] = stays.get(to, torch.zeros(()))
+        loss = F.cross_entropy(without @ second.T, y)
+        found.append(loss.square() - whole.square() if squares else loss - whole)
+    return torch.stack(found)
+
+
+def _at_gate(batches: list[tuple[Tensor, Tensor]], first: Tensor, second: Tensor, value: float) -> Tensor:
+    found: list[Tensor] = []
+    for inputs, labels in batches:
+        gate = torch.full((len(first),), value, dtype=first.dtype, requires_grad=True)
+        logits = (torch.relu(inputs @ first.T) * gate) @ second.T
+        found += torch.autograd.grad(F.cross_entropy(logits, labels), gate)
+    return torch.stack(found).square().mean(dim=0)

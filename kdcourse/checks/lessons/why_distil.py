@@ -1,5 +1,6 @@
 """Exercises: the loss of the loop, the cost of a convolution, a first distillation."""
 
+from math import log
 from typing import Any
 
 import torch
@@ -116,6 +117,49 @@ CONV_COST = Task(
             lambda i, o, k, s, st, p: (10, 18),
             "The numbers of the worked example came back for every convolution.",
         ),
+        Mistake(
+            "the additions of the bias",
+            lambda i, o, k, s, st, p: (
+                i * o * k**2 + o,
+                conv_cost(i, o, k, s, st, p)[1] + o * _places(k, s, st, p) ** 2,
+            ),
+            "The bias's additions are counted among the operations. PyTorch's counter leaves them out; so do we here.",
+        ),
+        Mistake(
+            "padding forgotten",
+            lambda i, o, k, s, st, p: _cost(i, o, k, (s - k) // st + 1),
+            "The padding is forgotten: the image is 2 · padding wider than `size`.",
+        ),
+        Mistake(
+            "places of one direction",
+            lambda i, o, k, s, st, p: (i * o * k**2 + o, 2 * i * o * k**2 * _places(k, s, st, p)),
+            "The places are counted in one direction only. The kernel moves in two: out_size².",
+        ),
+        Mistake(
+            "a kernel of one direction",
+            lambda i, o, k, s, st, p: (i * o * k + o, 2 * i * o * k * _places(k, s, st, p) ** 2),
+            "A kernel has kernel² weights for each pair of channels, not kernel.",
+        ),
+        Mistake(
+            "one before the division",
+            lambda i, o, k, s, st, p: _cost(i, o, k, (s + 2 * p - k + 1) // st),
+            "The 1 is added before the division by the stride. It counts the first place: add it afterwards.",
+        ),
+        Mistake(
+            "one bias in all",
+            lambda i, o, k, s, st, p: (i * o * k**2 + 1, conv_cost(i, o, k, s, st, p)[1]),
+            "One bias is counted in all. Each output channel has one.",
+        ),
+        Mistake(
+            "the input channels forgotten",
+            lambda i, o, k, s, st, p: _cost(1, o, k, _places(k, s, st, p)),
+            "The input channels are forgotten: each output channel has a kernel for every one of them.",
+        ),
+        Mistake(
+            "a bias for each kernel",
+            lambda i, o, k, s, st, p: (i * o * k**2 + i * o, conv_cost(i, o, k, s, st, p)[1]),
+            "One bias is counted for each pair of channels. There is one for each *output* channel.",
+        ),
     ),
     hints=(
         "Take the second input: a 3×3 kernel on 3×3 pixels. How often can it be put down, and what does the code say?",
@@ -209,6 +253,41 @@ IMITATION = Task(
             lambda z, v: imitation(z.softmax(1), v),
             "The student goes through a softmax twice: its probabilities are handed over as if they were logits.",
         ),
+        Mistake(
+            "over the images",
+            lambda z, v: -(v.softmax(0) * z.log_softmax(0)).sum(1).mean(),
+            "The softmax runs over the images (dim=0). Each image has its own row of probabilities: dim=1.",
+        ),
+        Mistake(
+            "no logarithm",
+            lambda z, v: -(v.softmax(1) * z.softmax(1)).sum(1).mean(),
+            "The student's probabilities stand where their logarithms belong: `log_softmax`.",
+        ),
+        Mistake(
+            "both logarithms",
+            lambda z, v: -(v.log_softmax(1) * z.log_softmax(1)).sum(1).mean(),
+            "Logarithms are taken on both sides. The teacher gives probabilities, the student logarithms.",
+        ),
+        Mistake(
+            "the student's entropy",
+            lambda z, v: imitation(z, z),
+            "The student stands on both sides: this is its own entropy. The probabilities are the teacher's.",
+        ),
+        Mistake(
+            "the teacher's entropy",
+            lambda z, v: imitation(v, v),
+            "The teacher stands on both sides: this is its own entropy, and nothing depends on the student.",
+        ),
+        Mistake(
+            "squared error of logits",
+            lambda z, v: (z - v).square().mean(),
+            "This is the squared error between logits. Cross-entropy is −Σ p log q.",
+        ),
+        Mistake(
+            "logarithm of the classes",
+            lambda z, v: log(z.shape[1]),
+            "The logarithm of the number of classes came back. That is the loss where both find every class equally likely, and nowhere else.",
+        ),
     ),
     hints=(
         "For one image: the sum over classes of the teacher's probability times the student's log-probability, with a minus.",
@@ -217,6 +296,11 @@ IMITATION = Task(
     ),
     takeaway="Cross-entropy takes any target: a label is the target that gives one class everything.",
 )
+
+
+def _places(kernel: int, size: int, stride: int, padding: int) -> int:
+    return (size + 2 * padding - kernel) // stride + 1
+
 
 # ---------------------------------------------------------------- all
 

@@ -149,7 +149,7 @@ def descend(x, y, lr, steps):
     return w
 
 
-# %% mean_squared_error.4 | the two formulas in float64
+# %% mean_squared_error.5 | the two formulas in float64
 def distance_from_limit(student_logits, teacher_logits, temperature):
     z, v = student_logits.double(), teacher_logits.double()
     gradient = temperature * ((z / temperature).softmax(dim=1) - (v / temperature).softmax(dim=1))
@@ -158,7 +158,7 @@ def distance_from_limit(student_logits, teacher_logits, temperature):
     return ((gradient - limit).norm(dim=1) / limit.norm(dim=1)).mean()
 
 
-# %% mean_squared_error.4 | the same formulas in whatever precision the logits have
+# %% mean_squared_error.5 | the same formulas in whatever precision the logits have
 def distance_from_limit(student_logits, teacher_logits, temperature):
     p = torch.softmax(student_logits / temperature, dim=1)
     q = torch.softmax(teacher_logits / temperature, dim=1)
@@ -168,7 +168,7 @@ def distance_from_limit(student_logits, teacher_logits, temperature):
     return torch.mean(torch.linalg.vector_norm(off, dim=1) / torch.linalg.vector_norm(limit, dim=1))
 
 
-# %% mean_squared_error.4 | both gradients from autograd, through the package's loss and a squared error
+# %% mean_squared_error.5 | both gradients from autograd, through the package's loss and a squared error
 def distance_from_limit(student_logits, teacher_logits, temperature):
     z = student_logits.detach().double()
     v = teacher_logits.detach().double()
@@ -179,7 +179,7 @@ def distance_from_limit(student_logits, teacher_logits, temperature):
     return float(((soft - square).norm(dim=1) / square.norm(dim=1)).mean())
 
 
-# %% mean_squared_error.4 | NumPy with SciPy's softmax
+# %% mean_squared_error.5 | NumPy with SciPy's softmax
 import numpy as np
 from scipy.special import softmax
 
@@ -193,7 +193,7 @@ def distance_from_limit(student_logits, teacher_logits, temperature):
     return np.mean(np.linalg.norm(gradient - limit, axis=1) / np.linalg.norm(limit, axis=1))
 
 
-# %% mean_squared_error.4 | image by image with math.dist and math.hypot
+# %% mean_squared_error.5 | image by image with math.dist and math.hypot
 import math
 
 def distance_from_limit(student_logits, teacher_logits, temperature):
@@ -210,21 +210,21 @@ def distance_from_limit(student_logits, teacher_logits, temperature):
     return sum(ratios) / len(ratios)
 
 
-# %% mean_squared_error.5 | torch.where chooses between the squared error and zero
+# %% mean_squared_error.4 | torch.where chooses between the squared error and zero
 def bounded(student, teacher, labels, margin):
     s = (student - labels) ** 2
     t = (teacher - labels) ** 2
     return torch.where(s + margin > t, s, torch.zeros_like(s)).mean()
 
 
-# %% mean_squared_error.5 | a mask of booleans multiplied in, divided by all N
+# %% mean_squared_error.4 | a mask of booleans multiplied in, divided by all N
 def bounded(student, teacher, labels, margin):
     own = (student - labels).square()
     counts = own + margin > (teacher - labels).square()
     return (own * counts).sum() / len(labels)
 
 
-# %% mean_squared_error.5 | a loop over the examples, a Python float
+# %% mean_squared_error.4 | a loop over the examples, a Python float
 def bounded(student, teacher, labels, margin):
     total = 0.0
     for s, t, y in zip(student.tolist(), teacher.tolist(), labels.tolist()):
@@ -234,7 +234,7 @@ def bounded(student, teacher, labels, margin):
     return total / len(labels)
 
 
-# %% mean_squared_error.5 | NumPy, the examples that count picked by index
+# %% mean_squared_error.4 | NumPy, the examples that count picked by index
 import numpy as np
 
 def bounded(student, teacher, labels, margin):
@@ -244,7 +244,7 @@ def bounded(student, teacher, labels, margin):
     return mine[counts].sum() / mine.size
 
 
-# %% mean_squared_error.5 | F.mse_loss without reduction, and masked_fill where the student is good enough
+# %% mean_squared_error.4 | F.mse_loss without reduction, and masked_fill where the student is good enough
 def bounded(student, teacher, labels, margin):
     mse = torch.nn.functional.mse_loss
     mine = mse(student, labels, reduction="none")

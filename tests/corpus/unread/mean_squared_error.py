@@ -57,7 +57,7 @@ def descend(x, y, lr, steps):
     return torch.ones(x.shape[1], dtype=x.dtype)
 
 
-# %% mean_squared_error.4 | the mean of the lengths divided by the mean of the limits' lengths, not the mean of the quotients
+# %% mean_squared_error.5 | the mean of the lengths divided by the mean of the limits' lengths, not the mean of the quotients
 def distance_from_limit(student_logits, teacher_logits, temperature):
     z = student_logits - student_logits.mean(dim=1, keepdim=True)
     v = teacher_logits - teacher_logits.mean(dim=1, keepdim=True)
@@ -66,7 +66,7 @@ def distance_from_limit(student_logits, teacher_logits, temperature):
     return (gradient - limit).norm(dim=1).mean() / limit.norm(dim=1).mean()
 
 
-# %% mean_squared_error.4 | always divides by 10, as in the lesson, whatever the number of classes
+# %% mean_squared_error.5 | always divides by 10, as in the lesson, whatever the number of classes
 def distance_from_limit(student_logits, teacher_logits, temperature):
     v = teacher_logits - teacher_logits.mean(dim=1, keepdim=True)
     z = student_logits - student_logits.mean(dim=1, keepdim=True)

@@ -169,7 +169,7 @@ def descend(x, y, lr, steps):
     return w.detach()
 
 
-# %% mean_squared_error.4 | the means of the logits are not taken off in the limit
+# %% mean_squared_error.5 | the means of the logits are not taken off in the limit
 def distance_from_limit(student_logits, teacher_logits, temperature):
     p = (student_logits / temperature).softmax(dim=1)
     q = (teacher_logits / temperature).softmax(dim=1)
@@ -178,7 +178,7 @@ def distance_from_limit(student_logits, teacher_logits, temperature):
     return ((gradient - limit).norm(dim=1) / limit.norm(dim=1)).mean()
 
 
-# %% mean_squared_error.4 | takes off one mean over all images and classes in place of each image's own
+# %% mean_squared_error.5 | takes off one mean over all images and classes in place of each image's own
 def distance_from_limit(student_logits, teacher_logits, temperature):
     z = student_logits - student_logits.mean()
     v = teacher_logits - teacher_logits.mean()
@@ -187,7 +187,7 @@ def distance_from_limit(student_logits, teacher_logits, temperature):
     return ((gradient - limit).norm(dim=1) / limit.norm(dim=1)).mean()
 
 
-# %% mean_squared_error.4 | the gradient has T² in front in place of T
+# %% mean_squared_error.5 | the gradient has T² in front in place of T
 def distance_from_limit(student_logits, teacher_logits, temperature):
     z = student_logits - student_logits.mean(dim=1, keepdim=True)
     v = teacher_logits - teacher_logits.mean(dim=1, keepdim=True)
@@ -196,7 +196,7 @@ def distance_from_limit(student_logits, teacher_logits, temperature):
     return ((gradient - limit).norm(dim=1) / limit.norm(dim=1)).mean()
 
 
-# %% mean_squared_error.4 | divides by the length of the gradient in place of the limit's
+# %% mean_squared_error.5 | divides by the length of the gradient in place of the limit's
 def distance_from_limit(student_logits, teacher_logits, temperature):
     z = student_logits - student_logits.mean(dim=1, keepdim=True)
     v = teacher_logits - teacher_logits.mean(dim=1, keepdim=True)
@@ -205,7 +205,7 @@ def distance_from_limit(student_logits, teacher_logits, temperature):
     return ((gradient - limit).norm(dim=1) / gradient.norm(dim=1)).mean()
 
 
-# %% mean_squared_error.4 | p and q are mixed up, so the gradient has the wrong sign
+# %% mean_squared_error.5 | p and q are mixed up, so the gradient has the wrong sign
 def distance_from_limit(student_logits, teacher_logits, temperature):
     p = (teacher_logits / temperature).softmax(dim=1)
     q = (student_logits / temperature).softmax(dim=1)
@@ -216,12 +216,12 @@ def distance_from_limit(student_logits, teacher_logits, temperature):
     return ((gradient - limit).norm(dim=1) / limit.norm(dim=1)).mean()
 
 
-# %% mean_squared_error.4 | sly: 1/T, because the distance falls as 1/T
+# %% mean_squared_error.5 | sly: 1/T, because the distance falls as 1/T
 def distance_from_limit(student_logits, teacher_logits, temperature):
     return torch.tensor(1.0 / temperature, dtype=student_logits.dtype)
 
 
-# %% mean_squared_error.4 | measures length by the sum of absolute values in place of the Euclidean length
+# %% mean_squared_error.5 | measures length by the sum of absolute values in place of the Euclidean length
 def distance_from_limit(student_logits, teacher_logits, temperature):
     z = student_logits - student_logits.mean(dim=1, keepdim=True)
     v = teacher_logits - teacher_logits.mean(dim=1, keepdim=True)
@@ -230,7 +230,7 @@ def distance_from_limit(student_logits, teacher_logits, temperature):
     return ((gradient - limit).abs().sum(dim=1) / limit.abs().sum(dim=1)).mean()
 
 
-# %% mean_squared_error.4 | the two matrices are measured as a whole, one quotient for all images together
+# %% mean_squared_error.5 | the two matrices are measured as a whole, one quotient for all images together
 def distance_from_limit(student_logits, teacher_logits, temperature):
     z = student_logits - student_logits.mean(dim=1, keepdim=True)
     v = teacher_logits - teacher_logits.mean(dim=1, keepdim=True)
@@ -239,7 +239,7 @@ def distance_from_limit(student_logits, teacher_logits, temperature):
     return ((gradient - limit).norm() / limit.norm()).mean()
 
 
-# %% mean_squared_error.4 | the softmax is taken without dividing the logits by T
+# %% mean_squared_error.5 | the softmax is taken without dividing the logits by T
 def distance_from_limit(student_logits, teacher_logits, temperature):
     z = student_logits - student_logits.mean(dim=1, keepdim=True)
     v = teacher_logits - teacher_logits.mean(dim=1, keepdim=True)
@@ -248,7 +248,7 @@ def distance_from_limit(student_logits, teacher_logits, temperature):
     return ((gradient - limit).norm(dim=1) / limit.norm(dim=1)).mean()
 
 
-# %% mean_squared_error.5 | the mean over the examples that count instead of over all
+# %% mean_squared_error.4 | the mean over the examples that count instead of over all
 def bounded(student, teacher, labels, margin):
     s = (student - labels) ** 2
     t = (teacher - labels) ** 2
@@ -256,67 +256,67 @@ def bounded(student, teacher, labels, margin):
     return s[counts].sum() / counts.sum().clamp(min=1)
 
 
-# %% mean_squared_error.5 | the margin stands on the teacher's side of the comparison
+# %% mean_squared_error.4 | the margin stands on the teacher's side of the comparison
 def bounded(student, teacher, labels, margin):
     s = (student - labels).square()
     t = (teacher - labels).square()
     return torch.where(s > t + margin, s, torch.zeros_like(s)).mean()
 
 
-# %% mean_squared_error.5 | counts only the excess over the bound, as a hinge, in place of the student's whole error
+# %% mean_squared_error.4 | counts only the excess over the bound, as a hinge, in place of the student's whole error
 def bounded(student, teacher, labels, margin):
     s = (student - labels).square()
     t = (teacher - labels).square()
     return torch.relu(s + margin - t).mean()
 
 
-# %% mean_squared_error.5 | the comparison is turned round: counts where the student is better already
+# %% mean_squared_error.4 | the comparison is turned round: counts where the student is better already
 def bounded(student, teacher, labels, margin):
     s = (student - labels).square()
     t = (teacher - labels).square()
     return torch.where(s + margin > t, torch.zeros_like(s), s).mean()
 
 
-# %% mean_squared_error.5 | where an example counts, it takes the distance from the teacher instead of from the label
+# %% mean_squared_error.4 | where an example counts, it takes the distance from the teacher instead of from the label
 def bounded(student, teacher, labels, margin):
     counts = (student - labels).square() + margin > (teacher - labels).square()
     return (counts * (student - teacher).square()).mean()
 
 
-# %% mean_squared_error.5 | adds the margin to the error that counts
+# %% mean_squared_error.4 | adds the margin to the error that counts
 def bounded(student, teacher, labels, margin):
     s = (student - labels).square() + margin
     t = (teacher - labels).square()
     return torch.where(s > t, s, torch.zeros_like(s)).mean()
 
 
-# %% mean_squared_error.5 | compares the absolute errors in place of the squared ones
+# %% mean_squared_error.4 | compares the absolute errors in place of the squared ones
 def bounded(student, teacher, labels, margin):
     counts = (student - labels).abs() + margin > (teacher - labels).abs()
     return ((student - labels).square() * counts).mean()
 
 
-# %% mean_squared_error.5 | the sum over the examples in place of the mean
+# %% mean_squared_error.4 | the sum over the examples in place of the mean
 def bounded(student, teacher, labels, margin):
     s = (student - labels) ** 2
     t = (teacher - labels) ** 2
     return s[s + margin > t].sum()
 
 
-# %% mean_squared_error.5 | counts the example where both sides are equal, too
+# %% mean_squared_error.4 | counts the example where both sides are equal, too
 def bounded(student, teacher, labels, margin):
     s = (student - labels) ** 2
     t = (teacher - labels) ** 2
     return torch.where(s + margin >= t, s, torch.zeros_like(s)).mean()
 
 
-# %% mean_squared_error.5 | compares the means of the whole batch once in place of example by example
+# %% mean_squared_error.4 | compares the means of the whole batch once in place of example by example
 def bounded(student, teacher, labels, margin):
     s = (student - labels).square().mean()
     t = (teacher - labels).square().mean()
     return s if s + margin > t else 0 * s
 
 
-# %% mean_squared_error.5 | sly: the plain squared error, which is right whenever the teacher is good
+# %% mean_squared_error.4 | sly: the plain squared error, which is right whenever the teacher is good
 def bounded(student, teacher, labels, margin):
     return torch.nn.functional.mse_loss(student, labels)
