@@ -36,8 +36,8 @@ CHANGES = [
            "ran:kdcourse.losses.soft_targets:softened_kl"),
     Change("a shift of one pixel", "kdcourse/data/batching.py", "pixels: int = 2", "pixels: int = 1", "ladder",
            "ran:kdcourse.data.batching:flip_shift"),
-    Change("eight epochs become three", "kdcourse/pipeline.py", "DISTIL_EPOCHS = 8, 2, 8", "DISTIL_EPOCHS = 8, 2, 3", "regimes",
-           "constant:kdcourse.pipeline:DISTIL_EPOCHS"),
+    Change("twenty epochs become three", "notebooks/evidence/four_steps.ipynb", "ROWS, EPOCHS, TUNE_EPOCHS = 9000, 20, 8",
+           "ROWS, EPOCHS, TUNE_EPOCHS = 9000, 3, 8", "four_steps", "notebook:EPOCHS"),
     Change("a class that answers at random", "kdcourse/models.py", "return (x - self.mean) / self.std", "return torch.rand_like(x)",
            "ladder", "ran:kdcourse.models:Normalise.forward"),
     Change("another default rate", "kdcourse/_settings.py", '"lr": 2e-3', '"lr": 1e-3', "ladder",
@@ -45,7 +45,7 @@ CHANGES = [
 ]  # fmt: skip
 TAMPERINGS = [
     Tampering("ladder_finals", "ladder", 0.4), Tampering("leak", "leaks", 10), Tampering("bugs", "bugs", -1),
-    Tampering("square", "classification", 2), Tampering("pipeline", "regimes", 5),
+    Tampering("square", "classification", 2), Tampering("pipeline_cases", "four_steps", 5),
 ]  # fmt: skip
 
 

@@ -283,22 +283,27 @@ def test_each_step_is_left_out_once_and_labels_alone_come_first():
 
 
 def test_regimes_are_four_differences_from_labels_alone():
-    rows = []
-    for direction in ("small-to-big", "big-to-small"):
-        for labels, lost in ((500, 0.0), (None, 0.2)):
-            for seed in SEEDS:
-                found = {"direction": direction, "labels": labels, "seed": seed}
-                for key, share in (("distilled", 0.7 - lost), ("labels only", 0.7)):
-                    right = answers(share, seed)
-                    found |= {key: float(right.float().mean()), f"{key}, each": pack(right)}
-                rows.append(found)
-    pipeline = Record("pipeline", rows)
-    shown = figures.regimes(pipeline, title="With all labels {small} and {large}")
-    case = {"direction": "small-to-big", "labels": None}
-    lost = pipeline.paired("labels only", case, case, minus="distilled")
-    assert shown.title == f"With all labels {lost} and {lost}"
+    def made(name, cases, lost):
+        rows = []
+        for case in cases:
+            for method, share in (("the four steps", 0.7 - lost[case]), ("labels only", 0.7)):
+                setting = {"direction": case[0], "labels": case[1], "method": method, "rates": "own"}
+                rows.append((setting, share))
+        return record(name, *rows)
+
+    lost = {("small-to-big", "500"): 0.0, ("big-to-small", "500"): 0.0, ("small-to-big", "all"): 0.2}
+    lost["big-to-small", "all"] = -0.1
+    first, *others = lost
+    few, cases = made("pipeline_few", [first], lost), made("pipeline_cases", others, lost)
+    shown = figures.regimes(few, cases, title="With all labels {small} and {large}")
+    case = {"direction": "small-to-big", "labels": "all"}
+    small, large = (
+        cases.paired("test", {**at, "method": "the four steps"}, {**at, "method": "labels only"})
+        for at in (case, {**case, "direction": "big-to-small"})
+    )
+    assert small.high < 0 < large.low and shown.title == f"With all labels {small} and {large}"
     labels = [label.get_text() for label in shown.figure.axes[0].get_yticklabels()]
-    assert labels[0] == "small to large, 500 labels"
+    assert labels[0] == "small to large, 500 labels" and labels[3] == "large to small, all labels"
 
 
 # ---------------------------------------------------------------- layers, channels, pruning

@@ -3,13 +3,18 @@
 The student's output comes first, always. ``number * loss`` and ``loss + loss`` give a ``Loss`` again.
 """
 
+from kdcourse.losses.attention import AttentionTransfer, attention_map, attention_transfer
 from kdcourse.losses.base import Criterion, Loss, Plain, Side, Step, Weighted, as_loss
 from kdcourse.losses.cross_entropy import CrossEntropy, cross_entropy
 from kdcourse.losses.hints import Hint, hint
+from kdcourse.losses.parts import Decoupled, Standardised, decoupled, standardised, z_scores
 from kdcourse.losses.regression import MSE, LogitMSE, logit_mse, mse
+from kdcourse.losses.relations import DIST, Relational, dist, relational
 from kdcourse.losses.soft_targets import SoftTargets, soft_targets, softened_kl
 
 __all__ = [
-    "Criterion", "CrossEntropy", "Hint", "LogitMSE", "Loss", "MSE", "Plain", "Side", "SoftTargets", "Step", "Weighted",
-    "as_loss", "cross_entropy", "hint", "logit_mse", "mse", "soft_targets", "softened_kl",
+    "AttentionTransfer", "Criterion", "CrossEntropy", "DIST", "Decoupled", "Hint", "LogitMSE", "Loss", "MSE", "Plain",
+    "Relational", "Side", "SoftTargets", "Standardised", "Step", "Weighted", "as_loss", "attention_map",
+    "attention_transfer", "cross_entropy", "decoupled", "dist", "hint", "logit_mse", "mse", "relational",
+    "soft_targets", "softened_kl", "standardised", "z_scores",
 ]  # fmt: skip
