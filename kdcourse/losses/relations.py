@@ -21,7 +21,9 @@ def relational(
     student_feature: Tensor, teacher_feature: Tensor, *, distance: float = 25.0, angle: float = 50.0,
     most: int | None = None,
 ) -> Tensor:  # fmt: skip
-    """Distances and angles, each by Huber: distance * H(d) + angle * H(a) + angle * Huber(angles), between all images of a batch (RKD, Park et al. 2019).
+    """Distances between all images of a batch, and angles, each by Huber's loss (RKD, Park et al. 2019).
+
+    L = distance * mean H(d_s, d_t) + angle * mean H(a_s, a_t)
 
     Distances of pairs are divided by their mean over pairs that differ; an angle is the cosine at the first one of
     three images. Huber's loss with threshold 1, the mean over all pairs (N^2) and triplets (N^3). The features may
