@@ -166,7 +166,7 @@ def test_the_leaks_curve_says_how_much_the_score_rises_and_how_much_the_network_
 
 
 def shifted(kind, start, before, after, seed):
-    found = {"kind": kind, "start": start, "seed": seed}
+    found = {"kind": kind, "start": start, "rates": "own", "seed": seed}
     for key, share in (("before", before), ("after", after)):
         right = answers(share, seed)
         found |= {key: float(right.float().mean()), f"{key}, each": pack(right)}

@@ -146,9 +146,11 @@ def test_fine_tuning_is_as_shift_tells_it():
     verdicts = {}
     for kind in ("none", "blurred", "inverted", "other classes"):
         home, fresh = {"kind": kind, "start": "from home"}, {"kind": kind, "start": "fresh"}
-        found = (shift.paired("after", home, home, minus="before"), shift.paired("after", home, fresh))
+        own = {**home, "rates": "own"}
+        step = contrast(shift, "after", home, fresh)
+        found = (shift.paired("after", own, own, minus="before"), step.own, step.common)
         verdicts[kind] = [0 if not d.resolved else 1 if d.difference > 0 else -1 for d in found]
-    assert verdicts == {"none": [-1, 1], "blurred": [1, 1], "inverted": [1, 0], "other classes": [-1, 1]}
+    assert verdicts == {"none": [-1, 1, 1], "blurred": [1, 1, 1], "inverted": [1, 0, 0], "other classes": [-1, 1, 1]}
 
 
 def test_alarms_are_as_rare_and_as_sure_as_shift_says():

@@ -34,14 +34,14 @@ def shifts(record: Record, *, title: str) -> plots.Shown:
     """A network on shifted images: as it is, fine-tuned there, and beside it a network that only knows the new images.
 
     Args:
-        record: ``shift``: rows by ``kind`` and ``start``.
+        record: ``shift``: rows by ``kind`` and ``start``, at own rates.
         title: its fields are {none}, {blurred}, {inverted} and {other_classes}: fine-tuned minus fresh, in points.
     """
     rows, fresh, fields = {}, {}, {}
     for kind, name in KINDS.items():
-        home = {"kind": kind, "start": "from home"}
+        home = {"kind": kind, "start": "from home", "rates": "own"}
         rows[name] = (100 * record.mean("before", **home), 100 * record.mean("after", **home))
-        fresh[name] = 100 * record.mean("after", kind=kind, start="fresh")
+        fresh[name] = 100 * record.mean("after", **{**home, "start": "fresh"})
         fields[kind.replace(" ", "_")] = record.paired("after", home, {**home, "start": "fresh"})
     said = "; ".join(f"{n}: {a:.1f}, fine-tuned {b:.1f}, fresh {fresh[n]:.1f}" for n, (a, b) in rows.items())
     return dumbbells(
