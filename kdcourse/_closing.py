@@ -1,7 +1,8 @@
 """What a run of the pipeline says and is called: one sentence a regime, warnings as sentences, a plain folder name."""
 
+import textwrap
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -23,11 +24,22 @@ def _one(regime: str, accuracies: list[float], versus: Difference) -> str:
     return f"  {regime}: distilled {ours:.1%}, labels alone {theirs:.1%}: {verdict} ({versus.text()})"
 
 
+def checked(checks: Iterable[Any]) -> str:
+    """Step 1's rules of thumb, a line each: whether it is met, what it asks, what was measured."""
+    said = {True: "met", False: "NOT met"}
+    return "\n".join(filled(f"        {said[bool(c.met)]}: {c.rule} ({c.measured})") for c in checks)
+
+
+def filled(text: str) -> str:
+    """The text in lines of at most 100 columns."""
+    return textwrap.fill(text, 100, subsequent_indent=" " * 10)
+
+
 @contextmanager
 def spoken(say: Callable[[str], None]) -> Iterator[None]:
     """While it lasts, a warning is a sentence among the others, without file and line."""
     with warnings.catch_warnings():
-        warnings.showwarning = lambda message, *rest, **more: say(f"Note: {message}.")
+        warnings.showwarning = lambda message, *rest, **more: say(filled(f"Note: {message}."))
         yield
 
 

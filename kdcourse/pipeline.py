@@ -22,7 +22,7 @@ import kdcourse.data as kd_data
 from kdcourse._answers import predict
 from kdcourse._arguments import fail, one_of, positive
 from kdcourse._bars import naming
-from kdcourse._closing import findings, plain_name, spoken
+from kdcourse._closing import checked, filled, findings, plain_name, spoken
 from kdcourse._feeds import TensorFeed, progress_bar
 from kdcourse._interrupts import Interrupted
 from kdcourse._profile import profile
@@ -454,10 +454,10 @@ def _regime(
     say("Step 1  choose and initialise")
     with naming("step 1", "the source", "a linear model beside it", "the source once more"):
         choice = choose(splits, direction=direction, labels=labels, seed=seed, progress=progress)
-    say(str(Table(["rule of thumb", "measured", "met"], [[c.rule, c.measured, _yes(c.met)] for c in choice.checks])))
+    say(checked(choice.checks))
     with naming("step 2"):
         sets = split(choice, splits, labels=labels, progress=progress)
-    say(f"Step 2  split: {sets.describe()}")
+    say(filled(f"Step 2  split: {sets.describe()}"))
     loss = design()
     say("Step 3  loss: " + " + ".join(f"{weight:g} {part.name}" for weight, part in loss.parts))
     trained = ("the source on its own images", "the target from the source", "the target on the labels")

@@ -146,6 +146,8 @@ def test_the_command_runs_both_regimes_and_freezes(tiny, monkeypatch, tmp_path, 
         "loss term layerwise",
     ):
         assert text in said
+    assert max(len(line) for line in said.splitlines() if str(tmp_path) not in line) <= 100
+    assert "        met: " in said and "Step 2  split: " in said
     assert all(o.notes["reloaded bit for bit"] is True for o in outcomes.values())
     folder = tmp_path / "t"
     assert (folder / "figure.png").read_bytes()[:4] == b"\x89PNG"

@@ -224,6 +224,7 @@ def test_gradients_agree_with_finite_differences(name):
         (lambda: L.DIST(temperature=0), "temperature must be"),
         (lambda: L.DIST(between=-1), "be at least 0"),
         (lambda: L.decoupled(torch.randn(3, 2), torch.randn(3, 2), torch.rand(3)), "be N integers"),
+        (lambda: L.decoupled(torch.randn(3, 2), torch.randn(3, 2), torch.tensor([0, 1, 2])), "labels must lie in"),
         (lambda: L.Decoupled(target=0, others=0), "one of them above"),
         (lambda: L.Standardised(alpha=2), "alpha must lie"),
         (lambda: L.standardised(torch.randn(3, 2), torch.randn(3, 2)), "labels must be given"),

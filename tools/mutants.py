@@ -210,6 +210,18 @@ MUTANTS = [
     Mutant("the weakest labels as opponent", "figures/_rates.py", "return max(methods, key=score)", "return min(methods, key=score)", "figures"),
     Mutant("a rung against the labels", "figures/knowledge.py", "settings[below]) for below, above in pairs]", "settings[alone]) for below, above in pairs]", "figures"),
     Mutant("a redrawn split like a fixed one", "figures/knowledge.py", "if redrawn is not None:", "if False:", "figures"),
+    Mutant("attention maps without their length", "losses/attention.py", "return F.normalize(_full(feature).abs().pow(power).sum(dim=1).flatten(1), dim=1)", "return _full(feature).abs().pow(power).sum(dim=1).flatten(1)", "what_else"),
+    Mutant("attention without the absolute value", "losses/attention.py", ".abs().pow(power)", ".pow(power)", "what_else"),
+    Mutant("unequal maps found at the first step only", "losses/attention.py", "            attention_transfer(ours[s], theirs[t], power=self.power)\n", "            pass\n", "what_else"),
+    Mutant("distances not divided by their mean", "losses/relations.py", "return lengths / (lengths.sum()", "return lengths + 0 / (lengths.sum()", "what_else"),
+    Mutant("angles at the wrong corner", "losses/relations.py", "squares[:, :, None] + squares[:, None, :] - squares[None]", "squares[None] + squares[:, None, :] - squares[:, :, None]", "what_else"),
+    Mutant("a gradient through equal rows", "losses/relations.py", "return torch.where(apart, squares, torch.ones_like(squares)).sqrt() * apart", "return squares.sqrt()", "what_else"),
+    Mutant("columns read as rows", "losses/relations.py", "within * _uncorrelated(ours.T, theirs.T)", "within * _uncorrelated(ours, theirs)", "what_else"),
+    Mutant("correlation without its means", "losses/relations.py", "(rows - rows.mean(dim=1, keepdim=True) for rows", "(rows for rows", "what_else"),
+    Mutant("the others not renormalised", "losses/parts.py", "both[:, 1], other - rest", "both[:, 1], other", "what_else"),
+    Mutant("all others together forgotten", "losses/parts.py", " + p_rest.exp() * (p_rest - q_rest)", "", "what_else"),
+    Mutant("unlabelled images as class 0", "losses/parts.py", "    known = labels != NO_LABEL\n", "    known, labels = labels == labels, labels.clamp(min=0)\n", "what_else"),
+    Mutant("one deviation for the whole batch", "losses/parts.py", "logits.std(dim=1, keepdim=True)", "logits.std()", "what_else"),
 ]  # fmt: skip
 
 

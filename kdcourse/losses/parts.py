@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from kdcourse._arguments import fail, positive
+from kdcourse._targets import check_range
 from kdcourse.data import NO_LABEL
 from kdcourse.losses._checks import _full, _rows, _same_shape
 from kdcourse.losses.base import Loss, Step, _teacher
@@ -16,7 +17,7 @@ __all__ = ["Decoupled", "Standardised", "decoupled", "standardised", "z_scores"]
 
 def decoupled(
     student_logits: Tensor, teacher_logits: Tensor, labels: Tensor, *, temperature: float = 4.0, target: float = 1.0,
-    others: float = 8.0,
+    others: float = 8.0, checked: bool = False,
 ) -> Tensor:  # fmt: skip
     """T^2 (target TCKD + others NCKD), the mean over labelled images (DKD, Zhao et al. 2022).
 
@@ -30,11 +31,14 @@ def decoupled(
         labels: N integers, -100 where there is none: such an image has no target class and is left out.
         temperature: T, 4 in the paper.
         target, others: the weights, alpha and beta in the paper: 1 and 8 in common use; the second depends on the pair.
+        checked: the labels' values were checked before.
     """
     positive("temperature", temperature)
     _same_shape("student_logits", student_logits, "teacher_logits", teacher_logits)
     if labels.is_floating_point() or labels.shape != student_logits.shape[:1]:
         raise fail("labels", "be N integers", f"{tuple(labels.shape)} {labels.dtype}", "The target class is needed.")
+    if not checked:
+        check_range(labels, student_logits.shape[1])
     known = labels != NO_LABEL
     ours, theirs = (
         _full(_rows(name, z, None))[known] / temperature
@@ -83,7 +87,7 @@ class Decoupled(Loss):
         ours, theirs = step.student.logits, _teacher(step, self.name).logits
         if step.labels is None:
             return {self.name: ours.sum() * 0.0}
-        return {self.name: decoupled(ours, theirs, step.labels, **self.options())}
+        return {self.name: decoupled(ours, theirs, step.labels, checked=step.checked, **self.options())}
 
 
 def z_scores(logits: Tensor, *, eps: float = 1e-7) -> Tensor:
