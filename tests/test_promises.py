@@ -141,6 +141,19 @@ def test_a_leak_raises_the_score_and_hardly_the_network():
     assert abs(scores[2] - expected) < 0.005, "the formula fits well"
 
 
+def test_the_ladder_holds_with_parts_drawn_anew():
+    redrawn = read("redrawn")
+    steps = {(a, b): contrast(redrawn, "test", {"method": a}, {"method": b})
+             for a, b in (("own", "class mean"), ("unlabelled", "own"), ("another image", "class mean"))}  # fmt: skip
+    assert [step.verdict for step in steps.values()] == ["more", "more", "less"]
+    prose = "\n".join("".join(c["source"]) for c in json.loads(file("dark_knowledge").read_text())["cells"])
+    own, more = (steps[pair].own for pair in (("own", "class mean"), ("unlabelled", "own")))
+    assert f"worth\n{100 * own.difference:.1f} ± {50 * (own.high - own.low):.1f} points" in prose
+    assert f"another {100 * more.difference:.1f} ± {50 * (more.high - more.low):.1f}." in prose
+    teachers = redrawn.values("teacher", method="own", rates="own")
+    assert 0.86 < min(teachers) and max(teachers) < 0.89
+
+
 def test_fine_tuning_is_as_shift_tells_it():
     shift = read("shift")
     verdicts = {}
