@@ -390,17 +390,17 @@ def in_new_process(folders: list[Path]) -> list[str]:
     return [json.loads(line)["sha256"] for line in done.stdout.splitlines()]
 
 
-def new_head(frozen: nn.Module, train_part: Part, test_part: Part, *, seed: int = 0) -> float:
-    """Test accuracy of a new linear head on the frozen blocks: four groups of garments instead of ten classes."""
-    frozen = frozen.requires_grad_(False)
-    blocks = nn.Sequential(*[layer for name, layer in frozen.named_children() if name != "head"])
-    with torch.no_grad():
-        width = blocks.eval()(train_part.images[:1]).numel()
-    with kd_data.seeded(seed):
-        model = nn.Sequential(blocks, nn.Flatten(), nn.Linear(width, max(GROUPS) + 1))
-    groups = torch.tensor(GROUPS)
-    train(model, (train_part.images, groups[train_part.labels]), epochs=3, seed=seed, progress=False)
-    return accuracy(model, (test_part.images, groups[test_part.labels]))
+def new_head(frozen: nn.Module, train_part: Part, test_part: Part) -> float:
+    """Test accuracy of a new head, a logistic regression on the frozen blocks: four groups in place of ten classes."""
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    kept = [layer for name, layer in frozen.requires_grad_(False).named_children() if name != "head"]
+    blocks, groups = nn.Sequential(*kept, nn.Flatten()).eval(), torch.tensor(GROUPS)
+    x, v = (torch.cat([blocks(p.images[i : i + 500]) for i in range(0, len(p), 500)]) for p in (train_part, test_part))
+    head = make_pipeline(StandardScaler(), LogisticRegression(C=0.01, max_iter=1000))
+    return float(head.fit(x, groups[train_part.labels]).score(v, groups[test_part.labels]))
 
 
 # ---------------------------------------------------------------- all of it

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from sklearn.linear_model import LogisticRegression
 
 import kdcourse as kd
 from kdcourse import __main__, pipeline
@@ -162,6 +163,22 @@ def test_a_new_head_leaves_the_frozen_blocks_alone(small, teacher, weights):
     score = pipeline.new_head(teacher, small.train, small.test)
     assert 0.3 < score <= 1
     assert same(before, weights(teacher))
+
+
+@pytest.mark.filterwarnings("error")  # a regression that has not converged warns
+def test_a_new_head_is_trained_to_its_end_on_untrained_layers_too():
+    splits = kd.split(kd.load("fashion-mnist"), val=0.2, seed=0)
+    some, model = splits.train.select(torch.arange(500)), kd.build("cnn", width=8, seed=0).eval()
+    with torch.no_grad():
+        x, v = (kd.models.features(model, p.images, ["block3"])["block3"].flatten(1) for p in (some, splits.test))
+    groups, mean, std = torch.tensor(pipeline.GROUPS), x.mean(dim=0), x.std(dim=0, correction=0)
+    std[std == 0] = 1.0
+    head = LogisticRegression(C=0.01, max_iter=20_000, tol=1e-8).fit((x - mean) / std, groups[some.labels])
+    expected = head.score((v - mean) / std, groups[splits.test.labels])
+    assert pipeline.new_head(model, some, splits.test) == pytest.approx(expected, abs=0.002)
+    assert expected > 0.9, (
+        "four easy groups: random layers will do, and no claim may rest on a head that hardly trained"
+    )
 
 
 # ---------------------------------------------------------------- what Ctrl-C leaves
