@@ -642,7 +642,7 @@ def carried_over():
 def test_an_old_file_is_carried_over_when_it_is_read(old, use):
     before = old.read_text()
     use()
-    assert json.loads(old.read_text()) == {"version": 5, "tasks": carried_over()}
+    assert json.loads(old.read_text()) == {"version": 6, "tasks": carried_over()}
     assert (old.parent / "progress.v1.json").read_text() == before
     assert progress().points() == (3, sum(task.points for task in tasks()))
 
@@ -651,7 +651,7 @@ def test_an_old_file_is_carried_over_when_it_is_written(old):
     before = old.read_text()
     assert check("dark_knowledge.2", lambda change: "up").note == "Your first commitment counts: 1 point."
     saved = json.loads(old.read_text())
-    assert saved["version"] == 5 and set(saved["tasks"]) == set(NEW.values())
+    assert saved["version"] == 6 and set(saved["tasks"]) == set(NEW.values())
     entry = saved["tasks"].pop("dark_knowledge.2")
     assert entry["tries"] == 8 and entry["passed"] and entry["hints"] == 2 and entry["solution"]
     assert saved["tasks"] == {name: entry for name, entry in carried_over().items() if name != "dark_knowledge.2"}
@@ -718,11 +718,19 @@ def test_tasks_that_move_later_are_carried_over_too(old, monkeypatch):
     moved = {"dark_knowledge.1": "dark_knowledge.2", "dark_knowledge.2": "dark_knowledge.1", "four_steps.5": "owners.1"}
     progress()
     monkeypatch.setattr(renamed, "RENAMED", [*renamed.RENAMED, moved])
-    monkeypatch.setattr(progress_file, "VERSION", 6)
+    monkeypatch.setattr(progress_file, "VERSION", 7)
     progress()
     saved, before = json.loads(old.read_text()), carried_over()
-    assert saved == {"version": 6, "tasks": {moved.get(name, name): entry for name, entry in before.items()}}
-    assert (old.parent / "progress.v5.json").is_file()
+    assert saved == {"version": 7, "tasks": {moved.get(name, name): entry for name, entry in before.items()}}
+    assert (old.parent / "progress.v6.json").is_file()
+
+
+def test_two_tasks_that_changed_places_are_carried_over(kept):
+    entry = {"state": "passed", "passed": True, "tries": 1, "hints": 0, "solution": False, "last": "2026-11-01"}
+    bound = {"mean_squared_error.5": entry}
+    kept.write_text(json.dumps({"version": 5, "tasks": bound}))
+    progress()
+    assert json.loads(kept.read_text()) == {"version": 6, "tasks": {"mean_squared_error.4": entry}}
 
 
 def test_a_later_versions_file_stays_one(kept):
