@@ -285,8 +285,8 @@ def test_no_source_names_a_lesson_by_its_number():
 
 def test_tasks_answers_and_checks_have_the_names_of_lessons():
     slugs = {lesson["slug"] for lesson in COURSE if lesson["points"]}
-    helpers = set("__init__ biases controls copies descent designs gradients heads imitations knapsack limits".split())
-    helpers |= {"recovery", "smoothing", "staircases", "units"}
+    helpers = {"__init__", "biases", "controls", "copies", "descent", "designs", "gradients", "heads", "imitations"}
+    helpers |= {"knapsack", "limits", "recovery", "smoothing", "staircases", "units"}
     assert {path.stem for path in (ROOT / "kdcourse/checks/lessons").glob("*.py")} == slugs | helpers
     assert {path.stem for path in (ROOT / "tests/answers").glob("*.py")} == slugs | {"__init__"}
 
