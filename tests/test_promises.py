@@ -206,8 +206,10 @@ def test_a_class_never_shown_comes_back_with_its_bias_where_a_teacher_told_of_it
     }
     assert sum(r < 0.02 for r in recall["soft", "as it is"]) == 4, "four hardly ever name it"
     assert min(recall["soft", "corrected"]) > 0.5 and max(recall["soft", "corrected"]) < 0.92
-    known = [c for c, r in enumerate(recall["labels", "corrected"]) if r > 0.02]
-    assert known == [3, 8], "dress and bag are the exceptions"
+    known = dict(enumerate(recall["labels", "corrected"]))
+    assert min(known.pop(3), known.pop(8)) > 0.3, "dress and bag are the exceptions"
+    prose = "\n".join("".join(c["source"]) for c in json.loads(file("transfer_sets").read_text())["cells"])
+    assert f"at most {100 * max(known.values()):.0f} % of a class, with two" in prose
 
 
 def test_cross_entropys_lead_shrinks_with_longer_training():
