@@ -145,7 +145,7 @@ BEST_BIAS = Task(
             "The middle one of the biases comes back, whatever the logits say.",
         ),
         Mistake(
-            "the fewest wrong, turned round",
+            "the fewest right",
             lambda z, y, c, b: _best(z, y, c, b, lambda said, own: -_right(said, own)),
             "The bias with the *fewest* right answers is chosen: `max`, not `min`.",
         ),
