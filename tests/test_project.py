@@ -556,6 +556,12 @@ def test_the_readmes_code_runs_as_it_stands(splits, tmp_path, monkeypatch):
     assert len(supplied["made"]) == 1000
 
 
+def test_the_wheel_carries_every_folder_of_the_package():
+    listed = PYPROJECT["tool"]["setuptools"]["packages"]
+    there = {".".join(path.parent.relative_to(ROOT).parts) for path in (ROOT / "kdcourse").rglob("__init__.py")}
+    assert set(listed) == there | {"kdcourse.notebooks"}
+
+
 @pytest.mark.slow
 def test_the_wheel_runs_lesson_00_in_an_empty_folder(tmp_path):
     unwanted = shutil.ignore_patterns(".venv", ".git", "build", "runs", "*.egg-info", ".*_cache", "__pycache__")

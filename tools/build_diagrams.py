@@ -5,7 +5,8 @@
 The file holds, by name: ``image:NAME``, twelve bundled training images (the shipped teacher has never seen them);
 ``logits:NAME`` and ``camera:NAME``, the teacher's logits for each image as it is and as the other camera of
 ``diagrams.shift`` sees it; ``inversion:STEP`` and ``inversion-logits:STEP``, one image out of an inversion of the
-teacher at four of its steps, and the teacher's logits for it.
+teacher at four of its steps, and the teacher's logits for it; ``maps:NAME`` and ``attention:NAME``, four feature maps
+of the ankle boot and the sum of the squares of all, of the teacher's block 6 and of block 2 of an untaught cnn.
 
 The inversion is the one of ``kd.synthesise`` with other weights, chosen by eye so that one picture shows the idea:
 100 images at once, 300 steps. Image 69 of them was chosen by eye too; most are caricatures. It takes a minute. The
@@ -65,6 +66,20 @@ def invert(teacher: nn.Module) -> dict[int, Tensor]:
     return stages
 
 
+def attention(teacher: nn.Module, image: np.ndarray) -> dict[str, np.ndarray]:
+    """Shades from 0 to 255: the four feature maps of each network with the largest sums, and where all are large."""
+    x = torch.from_numpy(image / 255).float().reshape(1, 1, 28, 28)
+    held = {}
+    for name, model, layer in (
+        ("teacher", teacher, "block6"), ("student", kd.build("cnn", width=8, seed=0).eval(), "block2"),
+    ):  # fmt: skip
+        maps = kd.models.features(model, x, [layer])[layer][0].detach()
+        largest = maps[maps.sum(dim=(1, 2)).argsort(descending=True)[:4]]
+        for kind, values in (("maps", largest), ("attention", maps.square().sum(dim=0))):
+            held[f"{kind}:{name}"] = (255 * values / values.max()).round().to(torch.uint8).numpy()
+    return held
+
+
 def main() -> None:
     """Choose, answer, invert, write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -88,6 +103,7 @@ def main() -> None:
     for step, images in invert(teacher).items():
         image = (255 * images[CHOSEN, 0]).round().to(torch.uint8).numpy()
         held[f"inversion:{step}"], held[f"inversion-logits:{step}"] = image, answer(image / 255)
+    held |= attention(teacher, held["image:Ankle boot"])
     save_file(held, out)
     print(f"{out}: {len(held)} arrays, {out.stat().st_size / 1000:.1f} KB")
 

@@ -12,14 +12,17 @@ from kdcourse.diagrams._four_steps import four_steps
 from kdcourse.diagrams._gate import gate
 from kdcourse.diagrams._inversion import inversion
 from kdcourse.diagrams._leak import leak
+from kdcourse.diagrams._looks import looks
 from kdcourse.diagrams._missing_class import missing_class
 from kdcourse.diagrams._nested_subspaces import nested_subspaces
+from kdcourse.diagrams._parts import parts
+from kdcourse.diagrams._relations import relations
 from kdcourse.diagrams._shift import shift
 from kdcourse.diagrams._simplex import simplex
 from kdcourse.diagrams._taps import taps
 from kdcourse.diagrams._temperature import temperature
 
 __all__ = [
-    "bugs", "channel", "course", "distillation", "four_steps", "gate", "inversion", "leak", "missing_class",
-    "nested_subspaces", "shift", "simplex", "taps", "temperature",
+    "bugs", "channel", "course", "distillation", "four_steps", "gate", "inversion", "leak", "looks", "missing_class",
+    "nested_subspaces", "parts", "relations", "shift", "simplex", "taps", "temperature",
 ]  # fmt: skip

@@ -7,7 +7,7 @@ from kdcourse import plots
 from kdcourse.evaluation import redrawn
 from kdcourse.records import Record, contrast
 
-__all__ = ["budgets", "costs_of_bugs", "distance_from_limit", "gradient_lengths", "noisy_labels"]
+__all__ = ["budgets", "costs_of_bugs", "distance_from_limit", "gradient_lengths", "imitations", "noisy_labels"]
 
 
 def budgets(record: Record, ours: str, theirs: str, *, title: str) -> plots.Shown:
@@ -119,3 +119,26 @@ def noisy_labels(record: Record, *, title: str) -> plots.Shown:
         rows, title=title, xlabel="mean squared error on test people − that with labels (left of zero: it helps)",
         caption="Twenty cuts of the 442 people. The cuts overlap, and the intervals allow for it.",
     )  # fmt: skip
+
+
+IMITATED = {
+    "labels, copies": "no teacher, new copies of the images", "soft targets": "the answer: soft targets",
+    "decoupled": "parts: decoupled (DKD)", "standardised": "parts: standardised logits",
+    "relations": "relations: distances and angles (RKD)", "DIST": "relations: correlations (DIST)",
+    "hint": "seen: a hint", "attention": "seen: attention transfer",
+    "born again": "the answer of an equal: born again",
+}  # fmt: skip
+
+
+def imitations(record: Record, *, title: str) -> plots.Shown:
+    """What imitating something besides the labels adds to the labels alone, from most to least, at own rates.
+
+    Args:
+        record: rows by ``method``, one of them "labels".
+        title: its fields {soft} and {best} are the gains of soft targets and of the best method.
+    """
+    found = {name: contrast(record, "test", {"method": name}, {"method": "labels"}).own for name in IMITATED}
+    ordered = sorted(found, key=lambda name: -found[name].difference)
+    rows = {IMITATED[name]: found[name] for name in ordered}
+    fields = {"soft": found["soft targets"], "best": found[ordered[0]]}
+    return plots.differences(rows, title=title, fields=fields, xlabel="method − labels alone, points of test accuracy")
