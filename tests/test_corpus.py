@@ -1,4 +1,4 @@
-"""The checks against a corpus of answers by people who had not seen them: 516 wrong ones and 211 right ones."""
+"""The checks against a corpus of answers by people who had not seen them: 611 wrong ones and 241 right ones."""
 
 from collections import Counter
 from dataclasses import replace
@@ -15,7 +15,12 @@ SLOW = [task.id for task in tasks() if task.kind == "design"]
 # Written before the texts of these tasks asked for a gradient: these roads end in a Python number or in NumPy.
 CUT = {"why_distil.1": 2, "cross_entropy.3": 2, "eight_bugs.2": 2, "taylor_fo.2": 2, "mean_squared_error.4": 2}
 # Wrong by the texts as they stood; the texts now say that no scores tie and that pixels are multiples of 1/255.
-RIGHT_SINCE = {"pruning.4": "too many where scores tie", "splits_and_leaks.3": "hashes the images as bytes of 0 … 255"}
+# And a tiny number added to a length that is never small is no mistake.
+RIGHT_SINCE = {
+    "what_else.2": "1e-6 added to the length",
+    "pruning.4": "too many where scores tie",
+    "splits_and_leaks.3": "hashes the images as bytes of 0 … 255",
+}
 
 
 @lru_cache(maxsize=1)
@@ -31,7 +36,7 @@ def cards(kind, task, limit=None):
 def refuses(task):
     for kind in ("wrong", "unread", "fresh"):
         for about, card in cards(kind, task):
-            if RIGHT_SINCE.get(task, "?") in about:
+            if RIGHT_SINCE.get(task, "nothing of that kind") in about:
                 assert card.passed, (about, card)
                 continue
             assert not card.passed and card.state != "could not be checked", (about, card)
@@ -70,7 +75,7 @@ def test_right_designs_are_accepted(task):
 
 def test_the_corpus_is_as_large_as_it_says_and_a_quarter_is_put_aside():
     sizes = {kind: len(found) for kind, found in corpus().items()}
-    assert sizes == {"wrong": 314, "unread": 106, "fresh": 96, "right": 211}
+    assert sizes == {"wrong": 314, "unread": 106, "fresh": 191, "right": 241}
     assert set(Counter(a.task for a in corpus()["right"])) == {*QUICK, *SLOW}
 
 

@@ -1,6 +1,8 @@
 """The concept diagrams: what is drawn is what is computed, and every word of it can be read."""
 
 import io
+import json
+import re
 from itertools import combinations
 
 import matplotlib as mpl
@@ -10,7 +12,7 @@ import torch
 from matplotlib.colors import to_hex
 from matplotlib.image import AxesImage
 from matplotlib.lines import Line2D
-from matplotlib.patches import FancyArrowPatch, FancyBboxPatch, Rectangle
+from matplotlib.patches import FancyArrowPatch, FancyBboxPatch, Polygon, Rectangle
 from matplotlib.path import Path
 from matplotlib.text import Text
 from safetensors.numpy import load_file
@@ -24,14 +26,17 @@ from kdcourse.diagrams import (
     _gate,
     _leak,
     _missing_class,
+    _mistakes,
     _nested_subspaces,
+    _parts,
+    _relations,
     _shift,
     _simplex,
     _taps,
 )
 from kdcourse.plots import Shown
 
-from .conftest import ROOT
+from .conftest import ROOT, file
 
 FILE = ROOT / "kdcourse/assets/diagrams.safetensors"
 DIAGRAMS = {name: getattr(kd.diagrams, name) for name in kd.diagrams.__all__}
@@ -95,14 +100,16 @@ def test_there_are_these():
         "simplex",
         "nested_subspaces",
     }
-    assert set(DIAGRAMS) == first | {"bugs", "channel", "course", "four_steps", "gate", "taps"}
+    later = {"bugs", "channel", "course", "four_steps", "gate", "looks", "mistakes", "parts", "relations", "taps"}
+    assert set(DIAGRAMS) == first | later
 
 
 def test_the_map_shows_every_lesson_and_fills_the_way_for_three_hours(drawn):
     lessons, way = _course.lessons(), _course.path()
     boxes = drawn["course"].figure.findobj(FancyBboxPatch)
     for lesson in lessons:
-        (text,) = [t for t in words(drawn["course"]) if t.get_text() == f"{_course.label(lesson)} {lesson['title']}"]
+        name = f"{_course.label(lesson)} {lesson['title']}"
+        (text,) = [t for t in words(drawn["course"]) if t.get_text().replace("\n", " ") == name]
         extent = text.get_window_extent()
         assert any(b.get_window_extent().containsx(extent.x0 - 3) and b.get_window_extent().containsx(extent.x1 + 3)
                    and b.get_window_extent().containsy(extent.y0) for b in boxes if b.get_height() < 1), lesson  # fmt: skip
@@ -257,6 +264,59 @@ def test_written_percentages_are_never_a_false_zero_or_hundred():
 def test_temperature_refuses(arguments, match):
     with pytest.raises(ValueError, match=match):
         kd.diagrams.temperature(**arguments)
+
+
+def test_looks_draws_what_the_two_networks_see(drawn):
+    held, found = load_file(FILE), artists(drawn["looks"], AxesImage)
+    x = torch.tensor(held["image:Ankle boot"] / 255, dtype=torch.float32)[None, None]
+    student = kd.build("cnn", width=8, seed=0).eval()
+    for name, model, layer in (("teacher", kd.load_teacher(), "block6"), ("student", student, "block2")):
+        with torch.no_grad():
+            maps = kd.models.features(model, x, [layer])[layer]
+        expected = kd.losses.attention_map(maps).view(7, 7).numpy()
+        shown = np.asarray(found[f"attention:{name}"].get_array())
+        np.testing.assert_allclose(shown / np.linalg.norm(shown), expected, atol=0.01)
+        assert f"{maps.shape[1]} maps" in drawn["looks"].alt.replace("student 16", "student 16 maps")
+        largest = maps[0].sum(dim=(1, 2)).argsort(descending=True)[:4]
+        for k, at in enumerate(largest.tolist()):
+            own = np.asarray(found[f"{name}:{k}"].get_array())
+            np.testing.assert_allclose(own * float(maps[0, largest].max()), maps[0, at].numpy(), atol=0.02)
+
+
+def test_relations_draws_the_teachers_triangle_and_one_of_the_same_shape(drawn):
+    logits = torch.tensor(np.array([load_file(FILE)[f"logits:{name}"] for name in _relations.IMAGES]))
+    corners = {p.get_gid(): p.get_xy()[:3] for p in drawn["relations"].figure.findobj(Polygon) if p.get_gid()}
+    teacher, student = (torch.tensor(corners[f"triangle:{name}"]) for name in ("teacher", "student"))
+    assert float(kd.losses.relational(teacher, logits.double())) < 1e-6
+    assert float(kd.losses.relational(student, teacher)) < 1e-6
+    sizes = [float(torch.cdist(c, c).max()) for c in (student, teacher)]
+    assert sizes[0] / sizes[1] == pytest.approx(_relations.SHRUNK)
+    answers = (logits / _relations.T).softmax(dim=1).double()
+    told = 0.5 * answers + 0.05
+    torch.testing.assert_close(told.sum(dim=1), torch.ones(3, dtype=torch.double))
+    assert float(kd.losses.dist(told.log(), answers.log())) < 1e-6, "all correlations are 1"
+
+
+def test_parts_takes_the_teachers_answer_apart(drawn):
+    p = (torch.tensor(load_file(FILE)["logits:Sandal"]) / _parts.T).softmax(0).numpy()
+    whole = bars(drawn["parts"], "whole")
+    three = [p[_drawing.CLASSES.index(name)] for name in _parts.CLASSES]
+    np.testing.assert_allclose(whole / whole.sum(), [*three, 1 - sum(three)], atol=1e-6)
+    target, others = bars(drawn["parts"], "target"), bars(drawn["parts"], "others")
+    np.testing.assert_allclose(target / target.sum(), [three[0], 1 - three[0]], atol=1e-6)
+    np.testing.assert_allclose(others / others.sum(), whole[1:] / whole[1:].sum(), atol=1e-6)
+    logits = torch.tensor(_parts.LOGITS)
+    for times, name in ((2.0, "teacher"), (1.0, "student")):
+        z = bars(drawn["parts"], f"z:{name}")
+        np.testing.assert_allclose(z / abs(z[0]), kd.losses.z_scores(times * logits[None])[0].numpy(), atol=1e-6)
+
+
+def test_mistakes_are_those_of_the_lesson(drawn):
+    source = "".join("".join(c["source"]) + "\n" for c in json.loads(file("single_task").read_text())["cells"])
+    told = re.findall(r'^    "([^"]+)": \[', source, re.MULTILINE)
+    loud = {name for number, (name, _) in _mistakes.MISTAKES.items() if number in _mistakes.RAISING}
+    assert sorted(told) == sorted(name for name, _ in _mistakes.MISTAKES.values())
+    assert set(told[:5]) == loud
 
 
 def test_leak_has_one_image_in_both_piles_and_counts_it(drawn):

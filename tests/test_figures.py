@@ -126,6 +126,27 @@ def test_the_dearest_bug_comes_first_and_those_without_a_price_are_counted():
     assert [t.get_text() for t in shown.figure.axes[0].get_yticklabels()] == ["dear", "cheap"]
 
 
+def test_imitations_are_ordered_by_what_they_add_to_the_labels():
+    shares = {name: 0.6 + 0.02 * k for k, name in enumerate(figures.losses.IMITATED)} | {"labels": 0.5}
+    made = record("what_else", *(({"method": m, "rates": "own"}, share) for m, share in shares.items()))
+    shown = figures.imitations(made, title="Soft targets gain {soft:.1f} points, the best {best:.1f}")
+    last = figures.losses.IMITATED["born again"]
+    axis = shown.figure.axes[0]
+    names = [t.get_text() for t in axis.get_yticklabels()]
+    assert names[0] == last and names[-1] == "no teacher, new copies of the images", "the best first"
+    found = {m: 100 * (made.mean("test", method=m) - made.mean("test", method="labels")) for m in shares}
+    assert f"Soft targets gain {found['soft targets']:.1f} points, the best {found['born again']:.1f}" in shown.alt
+
+
+def test_mistakes_that_leave_nothing_are_not_drawn():
+    shares = {"none": 0.6, "helps": 0.75, "hides": 0.6, "breaks": 0.1, "costs": 0.4}
+    made = record("mistakes", *(({"mistake": m}, share) for m, share in shares.items()))
+    shown = figures.mistakes(made, title="One raises it by {most:.1f} points, one lowers it by {least:.1f}")
+    assert [t.get_text() for t in shown.figure.axes[0].get_yticklabels()] == ["helps", "hides", "costs"]
+    most, least = (100 * (made.mean("test", mistake=m) - made.mean("test", mistake="none")) for m in ("helps", "costs"))
+    assert f"One raises it by {most:.1f} points, one lowers it by {-least:.1f}" in shown.alt
+
+
 def test_gradients_are_shown_with_and_without_the_factor():
     shown = figures.gradient_lengths([1, 2, 4], [1.0, 0.5, 0.1], title="between {least:.1f} and {most:.1f}")
     assert shown.title == "between 1.0 and 2.0"

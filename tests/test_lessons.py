@@ -12,6 +12,7 @@ import subprocess
 import sys
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -114,6 +115,49 @@ def test_the_loop_by_hand_leaves_the_helpers_weights(small, teacher):
     student = kd.build("cnn", width=4, seed=3)
     kd.distill(teacher, student, (images, None), loss=loss, schedule="constant", cache_mb=0, progress=False, **options)
     assert same(list(mine.state_dict().values()), list(student.state_dict().values()))
+
+
+def test_the_loop_with_labels_leaves_the_helpers_weights(small, teacher):
+    ((_, _, source),) = tagged("same:labelled")
+    namespace = {"torch": torch, "kd": kd, "F": F, "T": 4.0}
+    exec("def distil(" + source.partition("def distil(")[2].partition("\nsource = ")[0], namespace)
+    options = {"epochs": 1, "lr": 3e-3, "seed": 5}
+    mine = namespace["distil"](teacher, kd.build("cnn", width=4, seed=3), small.train, **options)
+    student, loss = kd.build("cnn", width=4, seed=3), kd.losses.SoftTargets(4.0, alpha=0.5)
+    kd.distill(teacher, student, small.train, loss=loss, schedule="constant", progress=False, **options)
+    pairs = zip(mine.state_dict().values(), student.state_dict().values(), strict=True)
+    assert all(torch.allclose(a, b, atol=1e-5) for a, b in pairs)
+
+
+def test_one_setting_turns_single_task_to_mnist(tmp_path, monkeypatch):
+    """On small files in MNIST's own format: the cell reads them, trains a source on them and teaches a target."""
+    ((_, _, source),) = tagged("same:labelled")
+    drawn = np.random.default_rng(0)
+    for part, n in (("train", 300), ("t10k", 100)):
+        for kind, header, values in (
+            ("images-idx3", [2051, n, 28, 28], drawn.integers(0, 256, (n, 28, 28))),
+            ("labels-idx1", [2049, n], np.arange(n) % 10),
+        ):
+            body = np.array(header, dtype=">i4").tobytes() + values.astype(np.uint8).tobytes()
+            (tmp_path / f"{part}-{kind}-ubyte").write_bytes(body)
+    monkeypatch.setenv("KDCOURSE_DATA", str(tmp_path))
+    found = {"torch": torch, "kd": kd, "F": F, "T": 4.0}
+    assert source.count('NAME = "fashion-mnist"') == 1
+    exec(source.replace('NAME = "fashion-mnist"', 'NAME = "mnist"'), found)
+    assert found["data"].provenance["name"] == "mnist" and len(found["data"].test) == 100
+    assert len(found["data"].train) == 240 and not found["by_hand"].training
+
+
+def test_parts_by_hand_are_the_packages():
+    ((_, _, source),) = tagged("same:decoupled")
+    g = torch.Generator().manual_seed(0)
+    z, v, labels = torch.randn(64, 10, generator=g), 3 * torch.randn(64, 10, generator=g), torch.arange(64) % 10
+    found = {"torch": torch, "kd": kd, "F": F, "z": z, "v": v, "labels": labels}
+    exec(source, found)
+    dkd = 16 * (found["tckd"] + 8 * found["nckd"]).mean()
+    torch.testing.assert_close(dkd, kd.losses.decoupled(z, v, labels, temperature=4.0))
+    torch.testing.assert_close(found["whole"], found["tckd"] + found["doubt"] * found["nckd"])
+    torch.testing.assert_close(found["ours"], kd.losses.standardised(z, v, temperature=4.0, alpha=1.0))
 
 
 def test_prices_by_hand_are_the_packages(small):

@@ -2,6 +2,7 @@
 
 import ast
 import json
+import linecache
 import re
 
 import matplotlib as mpl
@@ -14,7 +15,7 @@ from kdcourse.figures import best_of
 from kdcourse.figures.layers import mean_correlation, rank_correlation
 from kdcourse.records import contrast, read
 
-from .conftest import file
+from .conftest import ROOT, file
 
 
 def told(record, ours, theirs):
@@ -92,10 +93,12 @@ def run(slug, until):
     torch.set_num_threads(1)
     mpl.use("agg")
     try:
-        for cell in json.loads(file(slug).read_text())["cells"]:
+        for number, cell in enumerate(json.loads(file(slug).read_text())["cells"]):
             source = "".join(cell["source"])
             if cell["cell_type"] == "code" and "setup" not in cell["metadata"].get("tags", []):
-                exec(compile(source, slug, "exec"), namespace)
+                name = f"<{slug} {number}>"
+                linecache.cache[name] = (len(source), None, source.splitlines(keepends=True), name)  # for inspect
+                exec(compile(source, name, "exec"), namespace)
                 if until in source:
                     return namespace
     finally:
@@ -129,6 +132,111 @@ def test_in_eight_bugs_two_change_the_length_and_one_stands_at_a_right_angle():
     assert table["T² left out"][0] == pytest.approx(1 / 16, abs=0.01) and table["mean for batchmean"][0] == 0.10
     assert abs(float(table["T on one side"][1])) < 0.2
     assert table["teacher against itself"] == (0.0, "none")
+
+
+@pytest.mark.slow
+def test_in_single_task_the_mistakes_do_what_the_lesson_says(recwarn):
+    found = run("single_task", "tensors of the target")
+    table = {name: (float(accuracy.rstrip("%")), warned) for name, accuracy, warned in found["rows"]}
+    assert set(found["RAISING"]) | set(found["SILENT"]) == set(named_in_mistakes()), "the figure's and the diagram's"
+    for name in found["RAISING"]:
+        with pytest.raises((RuntimeError, ValueError, NameError)):
+            found["with_mistake"](name, steps=1)
+    guessing = {name for name, (accuracy, _) in table.items() if accuracy < 15}
+    assert guessing == {"kl_div's arguments swapped", "no_grad around the wrong model"}
+    assert {n for n, (_, w) in table.items() if w == "yes"} == {"one output for ten classes", "divided again and again"}
+    assert max(table, key=lambda name: table[name][0]) == "divided again and again"
+    one = table["one output for ten classes"][0] - table["none"][0]
+    assert one < 0.5, "one seed does not show its gain"
+    swapped = found["with_mistake"]("kl_div's arguments swapped", steps=3)
+    assert any(bool(p.isnan().any()) for p in swapped.parameters())
+
+
+def named_in_mistakes():
+    from kdcourse.diagrams import _mistakes
+
+    return [name for name, _ in _mistakes.MISTAKES.values()]
+
+
+@pytest.mark.slow
+def test_each_change_of_the_two_mistakes_made_of_several_raises_an_error_alone():
+    found = run("single_task", "def with_mistake")
+    for name in ("one output for ten classes", "no_grad around the wrong model"):
+        for change in found["SILENT"][name][: 2 if name[0] == "n" else 1]:
+            found["RAISING"]["alone"] = [change]
+            with pytest.raises((RuntimeError, IndexError)):
+                found["with_mistake"]("alone", steps=2)
+    found["RAISING"]["advice"] = [
+        *found["RAISING"]["the graph is gone"],
+        found["SILENT"]["no_grad around the wrong model"][2],
+    ]
+    right, advised = found["program"](steps=20), found["with_mistake"]("advice", steps=20)
+    assert all(torch.equal(a, b) for a, b in zip(right.parameters(), advised.parameters(), strict=True)), "luck"
+
+
+@pytest.mark.slow
+def test_the_lessons_mistakes_are_the_evidences():
+    lesson, evidence = run("single_task", "def with_mistake"), {"__name__": "__main__"}
+    path = ROOT / "notebooks/evidence/single_task.ipynb"
+    for cell in json.loads(path.read_text())["cells"]:
+        if "experiment" in cell["metadata"].get("tags", []):
+            source = "".join(cell["source"]).replace("STEPS = 4.0, 400", "STEPS = 4.0, 12").split("mistakes = kd.")[0]
+            exec(compile(source, "evidence", "exec"), evidence)
+    for name in ("none", *lesson["SILENT"]):
+        ours = lesson["with_mistake"](name, steps=12)
+        theirs, _ = evidence["program"](0, name)
+        pairs = zip(ours.parameters(), theirs.parameters(), strict=True)
+        assert all(torch.equal(a, b) or (a.isnan() & b.isnan()).any() for a, b in pairs), name
+    assert set(lesson["RAISING"]) == set(read_cell(path, "SHOUT = ["))
+
+
+def read_cell(path, text):
+    source = next("".join(c["source"]) for c in json.loads(path.read_text())["cells"] if text in "".join(c["source"]))
+    lists = [ast.literal_eval(found) for found in re.findall(r"SHOUT \+?= (\[.*?\])", source)]
+    return [name for names in lists for name in names]
+
+
+def test_what_else_is_worth_what_the_lesson_says():
+    unclear, rates = "no difference that we can measure", "depends on the rates"
+
+    def verdict(ours, theirs="labels"):
+        return told("what_else", {"method": ours}, {"method": theirs})
+
+    others = ("decoupled", "standardised", "DIST", "relations", "hint", "attention", "born again")
+    assert verdict("soft targets") == "more" and "more" not in {verdict(m, "soft targets") for m in others}
+    assert [verdict(m) for m in others] == ["more"] * 5 + [rates] * 2
+    means = {m: read("what_else").mean("test", method=m, rates="own") for m in ("soft targets", *others)}
+    assert sorted(means, key=lambda m: -means[m])[:4] == ["soft targets", "decoupled", "standardised", "DIST"]
+    assert min(means[m] for m in others[:3]) > max(means[m] for m in others[3:])
+    assert verdict("labels, copies", "relations") == unclear and verdict("labels, copies") == "more"
+    at = {
+        m: contrast(read("what_else"), "test", {"method": m}, {"method": "labels"}) for m in ("attention", "born again")
+    }
+    assert at["attention"].own.high < 0 and not at["attention"].common.resolved
+    assert not at["born again"].own.resolved and at["born again"].common.low > 0
+    spread = [np.std(read("what_else").values("test", method=m, rates="own"), ddof=1) for m in ("labels", *means)]
+    assert 0.2 < 100 * np.mean(spread) < 0.45
+    hints = {row["scale"] for row in read("what_else_grid").rows if row["method"] == "hint"}
+    assert hints == {0.03}, "of the weight in common use, 100"
+
+
+@pytest.mark.slow
+def test_in_what_else_both_imitations_are_learned():
+    history = run("what_else", "run = kd.distill(")["run"].history
+    assert all(history[term][-1] < history[term][0] for term in ("cross_entropy", "dist", "hint"))
+
+
+def test_the_five_believable_mistakes_are_as_single_task_tells_them():
+    mistakes = read("mistakes")
+    names = [n for n in dict.fromkeys(r["mistake"] for r in mistakes.rows) if mistakes.mean("test", mistake=n) > 0.2]
+    found = {n: mistakes.paired("test", {"mistake": n}, {"mistake": "none"}) for n in names if n != "none"}
+    order = sorted(found, key=lambda n: -found[n].difference)
+    assert order == ["divided again and again", "one output for ten classes", "the source is examined",
+                     "two models of one kind", "every tenth batch"]  # fmt: skip
+    assert [found[n].resolved for n in order] == [True, True, False, True, True]
+    assert found[order[0]].low > 0 and found[order[1]].low > 0 and found[order[3]].high < 0
+    seeds = [100 * v for v in mistakes.values("test", mistake="none")]
+    assert max(seeds) - min(seeds) > 0.6, "two seeds differ by more than the last two lines of the lesson"
 
 
 def test_a_leak_raises_the_score_and_hardly_the_network():

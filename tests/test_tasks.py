@@ -65,13 +65,17 @@ def test_every_lesson_with_exercises_has_each_kind_and_its_points():
 
 
 def sendable(value):
-    """Tensors, numbers, texts, None, and lists of such."""
+    """Tensors, numbers, texts, None, and lists and dicts of such."""
+    if isinstance(value, dict):
+        return all(isinstance(key, str) and sendable(item) for key, item in value.items())
     if isinstance(value, (list, tuple)):
         return all(sendable(item) for item in value)
     return value is None or isinstance(value, (torch.Tensor, int, float, str))
 
 
 def same(a, b):
+    if isinstance(a, dict):
+        return list(a) == list(b) and all(same(a[key], b[key]) for key in a)
     if isinstance(a, (list, tuple)):
         return type(a) is type(b) and len(a) == len(b) and all(map(same, a, b))
     return torch.equal(a, b) if isinstance(a, torch.Tensor) else a == b

@@ -222,6 +222,21 @@ MUTANTS = [
     Mutant("all others together forgotten", "losses/parts.py", " + p_rest.exp() * (p_rest - q_rest)", "", "what_else"),
     Mutant("unlabelled images as class 0", "losses/parts.py", "    known = labels != NO_LABEL\n", "    known, labels = labels == labels, labels.clamp(min=0)\n", "what_else"),
     Mutant("one deviation for the whole batch", "losses/parts.py", "logits.std(dim=1, keepdim=True)", "logits.std()", "what_else"),
+    Mutant("a student better than the teacher is pulled all the same", "losses/boxes.py", "torch.where(ours + margin > theirs, ours, torch.zeros_like(ours))", "ours", "heads"),
+    Mutant("the margin on the teacher's side", "losses/boxes.py", "ours + margin > theirs", "ours > theirs + margin", "heads"),
+    Mutant("rows without a box count", "losses/boxes.py", "    return (labels != NO_LABEL).any(dim=1)", "    return (labels == labels).any(dim=1)", "heads"),
+    Mutant("a box may leave the canvas", "losses/boxes.py", "inside = ((held >= 0) & (held <= 1)).all(dim=1)", "inside = (held >= 0).all(dim=1)", "heads"),
+    Mutant("a thin box is a box", "losses/boxes.py", "(held[:, 2:] <= held[:, :2]).any(dim=1)", "(held[:, 2:] < held[:, :2]).all(dim=1)", "heads"),
+    Mutant("a conflict is left", "losses/heads.py", "if conflict >= 0 or min(squares) == 0:", "if conflict < 0 or min(squares) == 0:", "heads"),
+    Mutant("projected along its own gradient", "losses/heads.py", "scale * (1 - conflict / squares[0]), scale * (1 - conflict / squares[1])", "scale * (1 - conflict / squares[1]), scale * (1 - conflict / squares[0])", "heads"),
+    Mutant("uncertainty without its price", "losses/heads.py", "0.5 * torch.exp(-s) * value + 0.5 * s", "0.5 * torch.exp(-s) * value", "heads"),
+    Mutant("gradients of the heads count as shared", "losses/heads.py", "if all(row[i] is not None for row in found)", "if any(row[i] is not None for row in found)", "heads"),
+    Mutant("an adaptor's features keep their size", "losses/adaptors.py", "F.normalize(_full(f).flatten(1), dim=1)", "_full(f).flatten(1)", "heads"),
+    Mutant("a box without its last pixel", "multitask.py", "left + columns[-1] + 1", "left + columns[-1]", "multitask"),
+    Mutant("an item may be its own clutter", "multitask.py", "others = torch.randint(1, len(images)", "others = torch.randint(0, 1", "multitask"),
+    Mutant("class and box kept apart", "multitask.py", 'torch.where((classes != NO_LABEL)[:, None], part.labels["box"], float(NO_LABEL))', 'part.labels["box"]', "multitask"),
+    Mutant("turned boxes overlap", "multitask.py", "areas = [(b[:, 2:] - b[:, :2]).clamp(min=0).prod(dim=1)", "areas = [(b[:, 2:] - b[:, :2]).prod(dim=1)", "multitask"),
+    Mutant("an error counts as a score", "multitask.py", "(-1 if turned else 1)", "1", "multitask"),
 ]  # fmt: skip
 
 

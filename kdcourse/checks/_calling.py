@@ -27,7 +27,7 @@ from torch import Tensor
 from kdcourse.checks._task import copied, plain
 from kdcourse.data import seeded
 
-__all__ = ["Calls", "Outcome", "call_all", "error_name", "passes_gradient"]
+__all__ = ["Calls", "Outcome", "call_all", "error_name", "gradient_at"]
 
 KEPT = 2000  # characters of what the function prints
 SLICE = 0.1  # seconds
@@ -133,21 +133,21 @@ def _unfinished(outcomes: Sequence[Outcome], wanted: int) -> bool:
     return len(outcomes) < wanted and not (outcomes and outcomes[-1].state == "untouched")
 
 
-def passes_gradient(
+def gradient_at(
     function: Callable[..., Any], args: tuple[Any, ...], names: Sequence[str], to: str, *, limit: float, seed: int
-) -> bool:  # fmt: skip
-    """Whether the result depends, for autograd, on the tensors of the argument ``to``."""
+) -> str:  # fmt: skip
+    """What autograd brings to the argument ``to``: "arrives", "none", or "NaN" (or infinity) among it."""
 
-    def watched(*given: Any) -> bool:
+    def watched(*given: Any) -> str:
         value = given[list(names).index(to)]
         tensors = [tensor.requires_grad_() for tensor in (value if isinstance(value, (list, tuple)) else [value])]
         result = function(*given)
         if not (isinstance(result, Tensor) and result.requires_grad):
-            return False
-        return any(g is not None for g in torch.autograd.grad(result.sum(), tensors, allow_unused=True))
+            return "none"
+        found = [g for g in torch.autograd.grad(result.sum(), tensors, allow_unused=True) if g is not None]
+        return "none" if not found else "arrives" if all(bool(g.isfinite().all()) for g in found) else "NaN"
 
-    found = call_all(watched, [args], names, limit=limit, seed=seed).outcomes[0]
-    return found.value is True
+    return str(call_all(watched, [args], names, limit=limit, seed=seed).outcomes[0].value)
 
 
 class _Clock:

@@ -10,7 +10,7 @@ import torch
 
 from kdcourse._arguments import fail
 from kdcourse.checks import _progress
-from kdcourse.checks._calling import PATIENCE, Calls, Outcome, call_all, error_name, passes_gradient
+from kdcourse.checks._calling import PATIENCE, Calls, Outcome, call_all, error_name, gradient_at
 from kdcourse.checks._card import Card, Note
 from kdcourse.checks._designs import judged as judged_design
 from kdcourse.checks._designs import sealed
@@ -89,6 +89,10 @@ class _Check:
 NO_GRADIENT = (
     "The value is right, and nothing can be learned from it: `.item()`, `.detach()`, `torch.no_grad()`, NumPy or a "
     "Python number cuts the gradient. Compute with tensors to the end."
+)
+NAN_GRADIENT = (
+    "The value is right, and its gradient is not a number. A root has an infinite slope at 0, and ∞ · 0 is NaN: take "
+    "the root of what is above 0 only, or use a function that sees to it (`.norm`, `torch.cdist`)."
 )
 _seen: dict[str, int] = {}  # hints given in this process, where progress is not kept
 _failed: dict[str, tuple[Any, ...]] = {}  # the arguments that failed in a task's last check in this process
@@ -170,11 +174,15 @@ def _judged(task: Task, card: Card, inputs: Sequence[tuple[Any, ...]], calls: Ca
 def _with_gradient(task: Task, card: Card, function: Any, inputs: Sequence[tuple[Any, ...]], seed: int) -> Card:
     """A loss that has the right value must let the gradient through, too."""
     at = max(range(len(inputs)), key=lambda i: sum(v.numel() for v in inputs[i] if isinstance(v, torch.Tensor)))
-    if passes_gradient(function, inputs[at], task.parameters, task.gradient, limit=task.limit, seed=seed):
+    found = gradient_at(function, inputs[at], task.parameters, task.gradient, limit=task.limit, seed=seed)
+    if found == "arrives":
         return card
-    facts = (("Input", f"{at + 1} of {len(inputs)}, {task.rungs[at]}"), ("Gradient", f"none reaches {task.gradient}"))
+    lost = found == "NaN"
+    what = f"NaN or infinity at {task.gradient}" if lost else f"none reaches {task.gradient}"
+    facts = (("Input", f"{at + 1} of {len(inputs)}, {task.rungs[at]}"), ("Gradient", what))
     told: dict[str, Any] = {"says": "", "facts": facts, "earned": 0.0, "arguments": inputs[at]}
-    return replace(card, state="not yet", hint=NO_GRADIENT, mistake="no gradient", **told)
+    hint, mistake = (NAN_GRADIENT, "gradient of NaN") if lost else (NO_GRADIENT, "no gradient")
+    return replace(card, state="not yet", hint=hint, mistake=mistake, **told)
 
 
 def _late(task: Task, calls: Calls) -> str:

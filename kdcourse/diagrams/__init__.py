@@ -14,6 +14,7 @@ from kdcourse.diagrams._inversion import inversion
 from kdcourse.diagrams._leak import leak
 from kdcourse.diagrams._looks import looks
 from kdcourse.diagrams._missing_class import missing_class
+from kdcourse.diagrams._mistakes import mistakes
 from kdcourse.diagrams._nested_subspaces import nested_subspaces
 from kdcourse.diagrams._parts import parts
 from kdcourse.diagrams._relations import relations
@@ -24,5 +25,5 @@ from kdcourse.diagrams._temperature import temperature
 
 __all__ = [
     "bugs", "channel", "course", "distillation", "four_steps", "gate", "inversion", "leak", "looks", "missing_class",
-    "nested_subspaces", "parts", "relations", "shift", "simplex", "taps", "temperature",
+    "mistakes", "nested_subspaces", "parts", "relations", "shift", "simplex", "taps", "temperature",
 ]  # fmt: skip

@@ -1,5 +1,7 @@
 """The course as a map: its parts, its lessons, and the way for three hours."""
 
+import textwrap
+
 from matplotlib.text import Text
 
 from kdcourse._course import label, lessons, path
@@ -7,15 +9,18 @@ from kdcourse.diagrams import _drawing as draw
 from kdcourse.plots import Shown
 
 LEFT, PITCH = 0.25, 1.72  # inches: the first column, and from column to column
-TOP, ROW = 2.5, 0.345
-GAP, INSIDE = 0.08, 0.05  # between two columns, and from a box to its words
+TOP, GAP, INSIDE = 2.77, 0.08, 0.05  # where the boxes begin; between two boxes, and from a box to its words
+ONE, TWO = 0.27, 0.42  # heights of a box of one line, and of two
 
 
-def _fit(words: Text, width: float) -> None:
-    """Words that are wider than this many inches become smaller."""
+def _broken(words: Text, width: float) -> bool:
+    """Words that are wider than this many inches become two lines; whether they did."""
     taken = words.get_window_extent().width / words.get_figure(root=True).dpi  # type: ignore[union-attr]
-    if taken > width:
-        words.set_fontsize(float(words.get_fontsize()) * width / taken)
+    if taken <= width:
+        return False
+    name = words.get_text()
+    words.set_text(textwrap.fill(name, len(name) // 2 + 4, break_on_hyphens=False))
+    return True
 
 
 def course() -> Shown:
@@ -27,15 +32,14 @@ def course() -> Shown:
     for column, part in enumerate(parts):
         left, own = LEFT + column * pitch, [lesson for lesson in lessons() if lesson["part"] == part]
         draw.heading(axis, left, part)
-        for row, lesson in enumerate(own):
-            on = lesson["slug"] in way
-            name, width = f"{label(lesson)} {lesson['title']}", pitch - GAP
-            draw.box(axis, left, TOP - row * ROW, width, 0.27, "", colour=draw.TEACHER if on else draw.INK)
-            middle = TOP - row * ROW + 0.135
-            _fit(
-                draw.text(axis, left + INSIDE, middle, name, ha="left", weight="bold" if on else "normal"),
-                width - 2 * INSIDE,
-            )
+        width, low = pitch - GAP, TOP
+        for lesson in own:
+            on, name = lesson["slug"] in way, f"{label(lesson)} {lesson['title']}"
+            words = draw.text(axis, left + INSIDE, 0, name, ha="left", weight="bold" if on else "normal", zorder=4)
+            high = TWO if _broken(words, width - 2 * INSIDE) else ONE
+            low -= high + GAP - 0.005
+            words.set_y(low + high / 2)
+            draw.box(axis, left, low, width, high, "", colour=draw.TEACHER if on else draw.INK)
         said.append(f"{part}: " + ", ".join(f"{label(lesson)} {lesson['title']}" for lesson in own))
     return draw.finish(
         figure,

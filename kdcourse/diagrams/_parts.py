@@ -1,4 +1,4 @@
-"""Parts of an answer: the label's class against the rest, the rest among itself (DKD), and logits without their size."""
+"""Parts of an answer: label against rest, the rest among itself (DKD); and logits without their size."""
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -33,7 +33,8 @@ def parts() -> Shown:
         f"against all others together, {draw.percent(p)} and {draw.percent(1 - p)}; and the others among themselves, "
         f"which add up to 100 % again: {', '.join(among)}. Right, three logits of the teacher, 12, 6 and 0, and three "
         "of the student, 6, 3 and 0. After the mean is taken off and the spread divided away both are 1, 0 and -1.",
-        f"The answer is the shipped teacher's, at T = {T:g}; the logits on the right are an example.",
+        f"The answer is the shipped teacher's, softened at T = {T:g} and rounded; the logits on the right are an "
+        "example. The spread divides by n − 1.",
     )
 
 
@@ -42,18 +43,18 @@ def _decoupled(axis: Axes, p: float, others: list[float]) -> None:
     names, blue = (*CLASSES, "seven others"), draw.TEACHER
     draw.image(axis, draw.asset("image:Sandal"), 0.3, 1.85, 0.62)
     draw.bars(
-        axis, [p, *others], 1.95, 1.72, 0.95, 0.88, colour=blue, names=names, gid="whole", size=8,
+        axis, [p, *others], 1.95, 1.72, 0.95, 0.88, colour=blue, names=names, gid="whole", size=9,
         written=[draw.percent(v) for v in (p, *others)],
     )  # fmt: skip
     draw.arrow(axis, (3.2, 2.2), (3.55, 2.45), colour=blue)
     draw.arrow(axis, (2.2, 1.66), (2.2, 1.24), colour=blue)
     draw.bars(
-        axis, [p, 1 - p], 4.3, 2.18, 0.75, 0.44, colour=blue, names=("Sandal", "the rest"), gid="target", size=8,
+        axis, [p, 1 - p], 4.3, 2.18, 0.75, 0.44, colour=blue, names=("Sandal", "the rest"), gid="target", size=9,
         written=[draw.percent(v) for v in (p, 1 - p)],
     )  # fmt: skip
     draw.text(axis, 4.55, 1.98, "label against the rest", weight="bold")
     draw.bars(
-        axis, [v / (1 - p) for v in others], 1.95, 0.5, 0.95, 0.66, colour=blue, names=names[1:], gid="others", size=8,
+        axis, [v / (1 - p) for v in others], 1.95, 0.5, 0.95, 0.66, colour=blue, names=names[1:], gid="others", size=9,
         written=[draw.percent(v / (1 - p)) for v in others],
     )  # fmt: skip
     draw.text(axis, 2.0, 0.33, "the rest among itself", weight="bold")

@@ -31,7 +31,7 @@ def relations() -> Shown:
     _table(axis, 7.2, "student", 0.5 * answers + 0.05)
     return draw.finish(
         figure,
-        "Other losses compare how the answers of a batch lie to one another.",
+        "Other losses look at how the answers of a batch relate to each other.",
         "Left, RKD: the answers to a sneaker, a bag and trousers are the corners of a triangle in the teacher's "
         f"space. The student's triangle is {SHRUNK:g} times as large and turned, but has the same angles and the same "
         "ratios of sides; so its loss is 0. Right, DIST: two tables with a row an image and a column a class, three of "
@@ -44,9 +44,9 @@ def relations() -> Shown:
 
 def triangle(points: draw.Array) -> draw.Array:
     """Three points of any space in the plane, at their true distances, around their middle; the longest side is 1.6."""
-    a, b, c = (np.linalg.norm(points[i] - points[j]) for i, j in ((1, 2), (0, 2), (0, 1)))
+    a, b, c = (float(np.linalg.norm(points[i] - points[j])) for i, j in ((1, 2), (0, 2), (0, 1)))
     x = (b**2 + c**2 - a**2) / (2 * c)
-    flat = np.array([[0, 0], [c, 0], [x, np.sqrt(max(b**2 - x**2, 0))]])
+    flat = np.array([[0, 0], [c, 0], [x, float(b**2 - x**2) ** 0.5]])
     found: draw.Array = (flat - flat.mean(axis=0)) * 1.6 / max(a, b, c)
     return found
 

@@ -11,6 +11,7 @@ from kdcourse.figures.losses import (
     distance_from_limit,
     gradient_lengths,
     imitations,
+    mistakes,
     noisy_labels,
 )
 from kdcourse.figures.steps import regimes, steps_left_out
@@ -18,6 +19,6 @@ from kdcourse.figures.steps import regimes, steps_left_out
 __all__ = [
     "agreements", "best_of", "budgets", "cost_and_accuracy", "costs_of_bugs", "distance_from_limit",
     "gradient_lengths", "imitations", "ladder", "layer_readings", "layerwise_gains", "leak_curve", "missing_class",
-    "noisy_labels", "priced", "reach", "recovery", "regimes", "resemblance", "second_thoughts", "shifts",
+    "mistakes", "noisy_labels", "priced", "reach", "recovery", "regimes", "resemblance", "second_thoughts", "shifts",
     "steps_left_out", "transfer_sets", "when_it_pays", "widths_left",
 ]  # fmt: skip

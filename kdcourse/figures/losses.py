@@ -7,7 +7,9 @@ from kdcourse import plots
 from kdcourse.evaluation import redrawn
 from kdcourse.records import Record, contrast
 
-__all__ = ["budgets", "costs_of_bugs", "distance_from_limit", "gradient_lengths", "imitations", "noisy_labels"]
+__all__ = [
+    "budgets", "costs_of_bugs", "distance_from_limit", "gradient_lengths", "imitations", "mistakes", "noisy_labels",
+]  # fmt: skip
 
 
 def budgets(record: Record, ours: str, theirs: str, *, title: str) -> plots.Shown:
@@ -142,3 +144,21 @@ def imitations(record: Record, *, title: str) -> plots.Shown:
     rows = {IMITATED[name]: found[name] for name in ordered}
     fields = {"soft": found["soft targets"], "best": found[ordered[0]]}
     return plots.differences(rows, title=title, fields=fields, xlabel="method − labels alone, points of test accuracy")
+
+
+def mistakes(record: Record, *, title: str) -> plots.Shown:
+    """What each mistake that is silent and still learns changes in the number that a program prints.
+
+    Args:
+        record: rows by ``mistake``, one of them "none"; a mistake that leaves less than 20% is not drawn.
+        title: its fields are {most}, the largest difference, and {least}, the largest loss, both in points.
+    """
+    names = [name for name in dict.fromkeys(row["mistake"] for row in record.rows) if name != "none"]
+    seen = [name for name in names if record.mean("test", mistake=name) > 0.2]
+    found = {name: record.paired("test", {"mistake": name}, {"mistake": "none"}) for name in seen}
+    rows = dict(sorted(found.items(), key=lambda item: -item[1].difference))
+    ends = list(rows.values())
+    return plots.differences(
+        rows, title=title, fields={"most": ends[0], "least": -100 * ends[-1].difference},
+        xlabel="with the mistake − without, points of test accuracy",
+    )  # fmt: skip

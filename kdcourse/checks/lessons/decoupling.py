@@ -14,15 +14,15 @@ __all__ = ["DECOUPLED", "decoupled"]
 def decoupled(
     student_logits: Tensor, teacher_logits: Tensor, labels: Tensor, temperature: float, target: float, others: float
 ) -> Tensor:
-    def parts(logits: Tensor) -> tuple[Tensor, Tensor]:
-        known = F.one_hot(labels, logits.shape[1]).bool()
-        own, other = logits[known][:, None], logits[~known].view(len(logits), -1)
-        against_rest = torch.cat([own, other.logsumexp(dim=1, keepdim=True)], dim=1)
-        return F.log_softmax(against_rest, dim=1), F.log_softmax(other, dim=1)
-
-    (q, q_other), (p, p_other) = parts(student_logits / temperature), parts(teacher_logits / temperature)
+    known = F.one_hot(labels, student_logits.shape[1]).bool()
+    both = [logits / temperature for logits in (student_logits, teacher_logits)]
+    pairs = [(z[known][:, None], z[~known].view(len(z), -1)) for z in both]
+    two = [torch.cat([own, rest.logsumexp(dim=1, keepdim=True)], dim=1) for own, rest in pairs]
+    (q, q_rest), (p, p_rest) = (
+        (t.log_softmax(dim=1), rest.log_softmax(dim=1)) for t, (_, rest) in zip(two, pairs, strict=True)
+    )
     tckd = F.kl_div(q, p, reduction="batchmean", log_target=True)
-    nckd = F.kl_div(q_other, p_other, reduction="batchmean", log_target=True)
+    nckd = F.kl_div(q_rest, p_rest, reduction="batchmean", log_target=True)
     return temperature**2 * (target * tckd + others * nckd)
 
 
@@ -52,6 +52,7 @@ def _inputs(seed: int) -> Inputs:
     g = torch.Generator().manual_seed(seed)
     two, three = torch.tensor([2.0, 3.0]).log().tolist()
     equal = torch.tensor([[2.0, 0.0, -1.0]])
+    extreme = torch.tensor([[600.0, -600.0, 0.0, 20.0], [0.0, 500.0, -100.0, -400.0], [-400.0, -100.0, 0.0, 600.0]])
     labels = torch.randint(10, (6,), generator=g)
     return [
         (equal, equal, torch.tensor([0]), 2.0, 1.0, 8.0),
@@ -60,7 +61,7 @@ def _inputs(seed: int) -> Inputs:
         (torch.zeros(2, 3), torch.tensor([[0.0, 0.0, 2 * two], [2 * three, 0.0, 0.0]]), torch.tensor([2, 1]), 2.0, 1.0, 2.0),
         (2 * torch.randn(6, 10, generator=g), 3 * torch.randn(6, 10, generator=g), labels, 4.0, 1.0, 8.0),
         (2 * torch.randn(6, 10, generator=g), 3 * torch.randn(6, 10, generator=g), labels, 3.0, 0.5, 2.0),
-        (300 * torch.randn(3, 4, generator=g), 300 * torch.randn(3, 4, generator=g), torch.tensor([3, 0, 1]), 0.5, 1.0, 8.0),
+        (extreme, extreme.flip(1) / 2 + extreme / 3, torch.tensor([0, 1, 3]), 0.5, 1.0, 8.0),
     ]  # fmt: skip
 
 
@@ -83,7 +84,7 @@ def _masked(s: Tensor, t: Tensor, y: Tensor, T: float, a: float, b: float) -> Te
 
 
 DECOUPLED = Task(
-    id="what_else.3",
+    id="what_else.5",
     title="The decoupled loss",
     kind="implement",
     difficulty="stretch",
@@ -121,7 +122,7 @@ DECOUPLED = Task(
         Mistake(
             "T² missing",
             lambda *x: _sum(*x, factor=0.0),
-            "T² is missing.",
+            "T² in front of both parts is missing.",
         ),
         Mistake("T for T²", lambda *x: _sum(*x, factor=1.0), "The factor is T in place of T²."),
         Mistake(
@@ -190,6 +191,36 @@ DECOUPLED = Task(
             lambda *x: _half(*x),
             "The first part is p·(log p − log q) of the label alone. The rest has such a term, too: two classes, two terms.",
         ),
+        Mistake(
+            "cut off at a small number",
+            lambda *x: _clamped(*x),
+            "Probabilities are kept above a small number before the logarithm, which caps the loss for extreme logits. `log_softmax` and `logsumexp` need no such floor.",
+        ),
+        Mistake(
+            "a bracket missing",
+            lambda s, t, y, T, a, b: (T**2 * a * _parts(s, t, y, T)[0] + b * _parts(s, t, y, T)[1]).mean(),
+            "T² multiplies the first part alone: a bracket is missing around the sum.",
+        ),
+        Mistake(
+            "one softmax for the batch",
+            lambda *x: _flattened(*x),
+            "A mask flattens: after `logits[mask]` the others of all images stand in one row, and one softmax runs over all of them. `.view(len(logits), -1)` makes rows again.",
+        ),
+        Mistake(
+            "taken out by its value",
+            lambda *x: _by_value(*x),
+            "The label is taken out by the *value* of its logit, so a class with an equal logit goes with it. Take it out by its number: `F.one_hot(labels, classes).bool()`.",
+        ),
+        Mistake(
+            "−∞ against −∞",
+            lambda *x: _infinite(*x),
+            "With −∞ at the label both sides are −∞ there, and 0 · (−∞ − (−∞)) is NaN. Take the label out of the row, and use the others only.",
+        ),
+        Mistake(
+            "pushed down too little",
+            lambda *x: _pushed(*x),
+            "The label's logit is pushed down by a large number, and not out of reach of logits of several hundreds. Take it out of the row.",
+        ),
         Mistake("always zero", lambda s, *x: 0 * s.sum(), "Zero came back for every input."),
         Mistake(
             "one number an image",
@@ -215,3 +246,44 @@ def _class_means(s: Tensor, t: Tensor, y: Tensor, T: float, a: float, b: float) 
 def _half(s: Tensor, t: Tensor, y: Tensor, T: float, a: float, b: float) -> Tensor:
     q, p = (F.log_softmax(z / T, dim=1).gather(1, y[:, None])[:, 0] for z in (s, t))
     return T**2 * (a * p.exp() * (p - q) + b * _parts(s, t, y, T)[1]).mean()
+
+
+def _clamped(s: Tensor, t: Tensor, y: Tensor, T: float, a: float, b: float) -> Tensor:
+    known = F.one_hot(y, s.shape[1]).bool()
+
+    def split(logits: Tensor) -> tuple[Tensor, Tensor]:
+        probabilities = (logits / T).softmax(dim=1)
+        own, other = probabilities[known], probabilities[~known].view(len(logits), -1)
+        two = torch.stack([own, 1 - own], dim=1)
+        return two.clamp(min=1e-8), (other / other.sum(dim=1, keepdim=True).clamp(min=1e-8)).clamp(min=1e-8)
+
+    (q, q_other), (p, p_other) = split(s), split(t)
+    tckd, nckd = (p * (p / q).log()).sum(dim=1), (p_other * (p_other / q_other).log()).sum(dim=1)
+    return T**2 * (a * tckd + b * nckd).mean()
+
+
+def _flattened(s: Tensor, t: Tensor, y: Tensor, T: float, a: float, b: float) -> Tensor:
+    known = F.one_hot(y, s.shape[1]).bool()
+    q, p = (F.log_softmax((z / T)[~known], dim=0) for z in (s, t))
+    return T**2 * (a * _parts(s, t, y, T)[0].mean() + b * (p.exp() * (p - q)).sum() / len(s))
+
+
+def _by_value(s: Tensor, t: Tensor, y: Tensor, T: float, a: float, b: float) -> Tensor:
+    def others(logits: Tensor) -> Tensor:
+        own = logits.gather(1, y[:, None])
+        return F.log_softmax((logits / T).masked_fill(logits == own, -1e9), dim=1)
+
+    q, p = others(s), others(t)
+    return T**2 * (a * _parts(s, t, y, T)[0] + b * (p.exp() * (p - q)).sum(dim=1)).mean()
+
+
+def _infinite(s: Tensor, t: Tensor, y: Tensor, T: float, a: float, b: float) -> Tensor:
+    known = F.one_hot(y, s.shape[1]).bool()
+    q, p = (F.log_softmax((z / T).masked_fill(known, -torch.inf), dim=1) for z in (s, t))
+    return T**2 * (a * _parts(s, t, y, T)[0] + b * (p.exp() * (p - q)).sum(dim=1)).mean()
+
+
+def _pushed(s: Tensor, t: Tensor, y: Tensor, T: float, a: float, b: float) -> Tensor:
+    known = F.one_hot(y, s.shape[1])
+    q, p = (F.log_softmax(z / T - 1000.0 * known, dim=1) for z in (s, t))
+    return T**2 * (a * _parts(s, t, y, T)[0] + b * (p.exp() * (p - q)).sum(dim=1)).mean()

@@ -1,5 +1,7 @@
 """Distances between the answers of a batch, as an exercise: the shape of the batch without its size."""
 
+from typing import Any
+
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -11,11 +13,9 @@ __all__ = ["DISTANCES", "shape_loss"]
 
 
 def shape_loss(student_feature: Tensor, teacher_feature: Tensor) -> Tensor:
-    def shape(feature: Tensor) -> Tensor:
-        apart = torch.cdist(feature, feature)
-        return apart / apart[apart > 0].mean()
-
-    return F.smooth_l1_loss(shape(student_feature), shape(teacher_feature))
+    ours, theirs = (torch.cdist(feature, feature) for feature in (student_feature, teacher_feature))
+    ours, theirs = (apart / apart[apart > 0].mean() for apart in (ours, theirs))
+    return F.smooth_l1_loss(ours, theirs)
 
 
 def _shape(
@@ -32,7 +32,7 @@ def _shape(
         return apart / size[mean]
 
     pair = shape(s), shape(t)
-    kinds = {"huber": F.smooth_l1_loss, "mse": F.mse_loss, "l1": F.l1_loss, "half": _half}
+    kinds: dict[str, Any] = {"huber": F.smooth_l1_loss, "mse": F.mse_loss, "l1": F.l1_loss, "half": _half}
     return kinds[loss](*pair, reduction=over)
 
 
@@ -55,7 +55,7 @@ def _inputs(seed: int) -> Inputs:
 
 
 DISTANCES = Task(
-    id="what_else.5",
+    id="what_else.4",
     title="The shape of a batch",
     kind="implement",
     difficulty="core",
@@ -130,12 +130,32 @@ DISTANCES = Task(
         Mistake(
             "rows divided",
             lambda s, t: _by_rows(s, t),
-            "Each row is divided by its own mean. The whole matrix has one mean.",
+            "Each row is divided by the mean of its own distances above 0. The whole matrix has one mean.",
         ),
         Mistake(
             "products",
             lambda s, t: F.smooth_l1_loss(_cosines(s), _cosines(t)),
             "These are cosines between the answers. Distances are asked for: `torch.cdist`.",
+        ),
+        Mistake(
+            "Huber without its half",
+            lambda s, t: _huber_by_hand(s, t),
+            "Beyond a difference of 1 Huber's loss is the difference minus ½. Without the ½ there is a jump at 1.",
+        ),
+        Mistake(
+            "features of length 1",
+            lambda s, t: _shape(F.normalize(s, dim=1), F.normalize(t, dim=1)),
+            "The features are brought to length 1 first. Leave them as they are: only the distances are divided by their mean.",
+        ),
+        Mistake(
+            "rows divided by what is above 0",
+            lambda s, t: F.smooth_l1_loss(_row_means(s), _row_means(t)),
+            "Each row is divided by its own mean. The whole matrix has one mean.",
+        ),
+        Mistake(
+            "divided by the images",
+            lambda s, t: len(s) * shape_loss(s, t),
+            "The sum is divided by the number of images. The mean runs over all N·N places.",
         ),
         Mistake("always zero", lambda s, t: 0 * s.sum(), "Zero came back for every input."),
         Mistake(
@@ -183,3 +203,13 @@ def _other_index(s: Tensor, t: Tensor) -> Tensor:
     places = ~torch.eye(len(s), dtype=torch.bool)
     ours, theirs = (apart / apart[places].mean() for apart in (torch.cdist(s, s), torch.cdist(t, t)))
     return F.smooth_l1_loss(ours, theirs)
+
+
+def _huber_by_hand(s: Tensor, t: Tensor) -> Tensor:
+    apart = (_normal(s) - _normal(t)).abs()
+    return torch.where(apart < 1, 0.5 * apart.square(), apart).mean()
+
+
+def _row_means(feature: Tensor) -> Tensor:
+    apart = torch.cdist(feature, feature)
+    return apart * (apart > 0).sum(dim=1, keepdim=True) / apart.sum(dim=1, keepdim=True)

@@ -9,18 +9,17 @@ from torch.nn import functional as F
 from kdcourse.checks._judges import close
 from kdcourse.checks._predict import believer, prediction
 from kdcourse.checks._task import Inputs, Mistake, Task
-from kdcourse.checks.lessons import decoupling, distances
+from kdcourse.checks.lessons import decoupling, distances, standardising
 from kdcourse.losses import attention_transfer, relational, soft_targets, standardised
 
 # ---------------------------------------------------------------- what_else.1
 
 CHANGES = (
-    "soft targets: 5 is added to all logits of an image",
     "soft targets: all logits are doubled",
     "standardised logits: all logits are doubled",
     "RKD on features: all features are turned by one rotation",
     "attention: the channels change places",
-    "a hint without a map P: the channels change places",
+    "a hint without a map A: the channels change places",
 )
 
 
@@ -30,7 +29,6 @@ def loss_stays(change: str) -> tuple[str, str]:
     v, f = (torch.randn(*shape, generator=g, dtype=torch.float64) for shape in ((6, 10), (6, 4, 3, 3)))
     flat, turn = f.flatten(1), torch.linalg.qr(torch.randn(36, 36, generator=g, dtype=torch.float64)).Q
     losses = (
-        lambda: soft_targets(v + 5, v, temperature=4.0, alpha=1.0),
         lambda: soft_targets(2 * v, v, temperature=4.0, alpha=1.0),
         lambda: standardised(2 * v, v, alpha=1.0),
         lambda: relational(flat @ turn, flat),
@@ -52,34 +50,29 @@ UNSEEN = prediction(
     answers=("zero", "above zero"),
     mistakes=(
         Mistake(
-            "softmax sees an offset",
-            _believing(c1="above zero"),
-            "A softmax does not change when one number is added to all logits of an image: it cancels.",
-        ),
-        Mistake(
             "softmax does not see the size",
-            _believing(c2="zero"),
+            _believing(c1="zero"),
             "Doubled logits make a surer answer, as half the temperature would. Soft targets see it.",
         ),
         Mistake(
             "standardised logits keep their size",
-            _believing(c3="above zero"),
+            _believing(c2="above zero"),
             "The spread is divided away, so the size of the logits is gone before the softmax.",
         ),
         Mistake(
             "RKD sees where features lie",
-            _believing(c4="above zero"),
+            _believing(c3="above zero"),
             "A rotation keeps all distances and all angles, and RKD sees nothing else.",
         ),
         Mistake(
             "attention knows the channels",
-            _believing(c5="above zero"),
+            _believing(c4="above zero"),
             "The squares of all channels are added up, and a sum does not depend on the order.",
         ),
         Mistake(
             "a hint does not know the channels",
-            _believing(c6="zero"),
-            "Without P each channel is compared with the channel of the same number. With P the order would not matter: P can learn it.",
+            _believing(c5="zero"),
+            "Without A each channel is compared with the channel of the same number. With A the order would not matter: A can learn it.",
         ),
     ),
     hints=(
@@ -220,6 +213,21 @@ ATTENTION = Task(
             lambda s, t: (_maps(s) - _maps(t)).norm(),
             "The length is taken of all images' differences together. One length an image, then the mean.",
         ),
+        Mistake(
+            "images without a map left out",
+            lambda s, t: _only_with_maps(s, t),
+            "An image whose map is 0 everywhere is left out of the mean. It counts like any other: its map is zeros, so the loss is the length of the other map.",
+        ),
+        Mistake(
+            "one length, divided by the images",
+            lambda s, t: (_maps(s) - _maps(t)).norm() / len(s),
+            "The length is taken of all images' differences together and then divided by their number. Take one length an image, then the mean.",
+        ),
+        Mistake(
+            "a root that never reaches 0",
+            lambda s, t: ((_maps(s) - _maps(t)).square().sum(dim=1) + 1e-6).sqrt().mean(),
+            "A small number is added under the root, so equal maps do not give 0. `.norm(dim=1)` has a gradient at 0 without such help.",
+        ),
         Mistake("always zero", lambda s, t: 0 * s.sum(), "Zero came back for every input."),
         Mistake(
             "divided twice",
@@ -255,6 +263,12 @@ def _squared_sum(s: Tensor, t: Tensor) -> Tensor:
     return (ours - theirs).norm(dim=1).mean()
 
 
+def _only_with_maps(s: Tensor, t: Tensor) -> Tensor:
+    ours, theirs = _maps(s), _maps(t)
+    some = (ours.sum(dim=1) > 0) & (theirs.sum(dim=1) > 0)
+    return (ours - theirs)[some].norm(dim=1).mean()
+
+
 def _by_channel(s: Tensor, t: Tensor) -> Tensor:
     ours, theirs = (F.normalize(f.square().sum(dim=(2, 3)), dim=1) for f in (s, t))
     return (ours - theirs).norm(dim=1).mean()
@@ -271,168 +285,6 @@ def _unflattened(s: Tensor, t: Tensor) -> Tensor:
     return (ours - theirs).flatten(1).norm(dim=1).mean()
 
 
-# ---------------------------------------------------------------- what_else.4
-
-
-def mended(student_logits: Tensor, teacher_logits: Tensor, temperature: float) -> Tensor:
-    def z(logits: Tensor) -> Tensor:
-        return (logits - logits.mean(dim=1, keepdim=True)) / logits.std(dim=1, keepdim=True)
-
-    log_q = F.log_softmax(z(student_logits) / temperature, dim=1)
-    p = F.softmax(z(teacher_logits) / temperature, dim=1)
-    return temperature**2 * F.kl_div(log_q, p, reduction="batchmean")
-
-
-def _mended(
-    s: Tensor, t: Tensor, temperature: float, *, rows: bool = True, both: bool = True, factor: bool = True,
-    scaled: bool = True, own: bool = True,
-) -> Tensor:  # fmt: skip
-    """The loss with bugs left in it."""
-
-    def z(logits: Tensor, model: Tensor) -> Tensor:
-        among = model if rows else model.flatten()[None]
-        mean, spread = among.mean(dim=1, keepdim=True), among.std(dim=1, keepdim=True)
-        return (logits - mean) / (spread if scaled else 1)
-
-    ours, theirs = z(s, s if own else t), z(t, t) if both else t
-    log_q, p = F.log_softmax(ours / temperature, dim=1), F.softmax(theirs / temperature, dim=1)
-    return (temperature**2 if factor else 1) * F.kl_div(log_q, p, reduction="batchmean")
-
-
-def _standardised_inputs(seed: int) -> Inputs:
-    g = torch.Generator().manual_seed(seed)
-    v = torch.tensor([[12.0, 6.0, 0.0]])
-    return [
-        (0.5 * v, v, 2.0),
-        (v + 5, v, 2.0),
-        (torch.tensor([[1.0, 3.0, 2.0]]), v, 1.0),
-        (torch.tensor([[1.0, 3.0, 2.0], [60.0, 30.0, 0.0]]), torch.cat([v, v / 4]), 2.0),
-        (3 * torch.randn(6, 10, generator=g), 5 * torch.randn(6, 10, generator=g) + 2, 3.0),
-    ]
-
-
-STANDARDISED = Task(
-    id="what_else.4",
-    title="Debug a standardised loss",
-    kind="debug",
-    difficulty="core",
-    minutes=8,
-    points=2,
-    rungs=("half as large", "5 added", "one image by hand", "two images of unequal size", "random"),
-    inputs=_standardised_inputs,
-    reference=mended,
-    gradient="student_logits",
-    judge=close,
-    mistakes=(
-        Mistake(
-            "as given",
-            lambda s, t, T: _mended(s, t, T, rows=False, both=False, factor=False),
-            "This computes what the given code computes. Three things are wrong; the first: whose mean and spread are taken?",
-        ),
-        Mistake(
-            "rows mended",
-            lambda s, t, T: _mended(s, t, T, both=False, factor=False),
-            "Each image has its own mean and spread now. Two bugs are left: the teacher's logits are not standardised, and T² is missing.",
-        ),
-        Mistake(
-            "the teacher mended",
-            lambda s, t, T: _mended(s, t, T, rows=False, factor=False),
-            "Both sides are standardised now. Two bugs are left: mean and spread run over the whole batch, and T² is missing.",
-        ),
-        Mistake(
-            "T² mended",
-            lambda s, t, T: _mended(s, t, T, rows=False, both=False),
-            "T² is there now. Two bugs are left: mean and spread run over the whole batch, and the teacher's logits are not standardised.",
-        ),
-        Mistake(
-            "T² missing",
-            lambda s, t, T: _mended(s, t, T, factor=False),
-            "Only T² is missing now.",
-        ),
-        Mistake(
-            "the teacher as it is",
-            lambda s, t, T: _mended(s, t, T, both=False),
-            "Only the student's logits are standardised. The teacher's must be, too.",
-        ),
-        Mistake(
-            "over the batch",
-            lambda s, t, T: _mended(s, t, T, rows=False),
-            "One mean and one spread are taken for the whole batch. Each image has its own: dim=1, keepdim=True.",
-        ),
-        Mistake(
-            "not scaled",
-            lambda s, t, T: _mended(s, t, T, scaled=False),
-            "The spread is not divided away: the size of the logits stays. (Taking off the mean alone changes nothing, since a softmax does not see it.)",
-        ),
-        Mistake(
-            "the teacher's spread for both",
-            lambda s, t, T: _mended(s, t, T, own=False),
-            "The student's logits are standardised by the *teacher's* mean and spread. Each side has its own.",
-        ),
-        Mistake(
-            "over the images",
-            lambda s, t, T: _over_images(s, t, T),
-            "Mean and spread run over the images (dim=0). They run over the classes of one image: dim=1.",
-        ),
-        Mistake(
-            "spread over n",
-            lambda s, t, T: _spread(s, t, T, correction=0),
-            "The spread divides by n. `logits.std(dim=1)` divides by n − 1, and so does the task.",
-        ),
-        Mistake(
-            "variance for spread",
-            lambda s, t, T: _spread(s, t, T, squared=True),
-            "The logits are divided by the variance. Divide by its root, the standard deviation.",
-        ),
-        Mistake(
-            "arguments swapped",
-            lambda s, t, T: mended(t, s, T),
-            "Student and teacher have changed places.",
-        ),
-        Mistake(
-            "the mean over classes too",
-            lambda s, t, T: mended(s, t, T) / s.shape[1],
-            '`reduction="mean"` divides by the classes, too. `"batchmean"` was right.',
-        ),
-        Mistake(
-            "T for T²",
-            lambda s, t, T: mended(s, t, T) / T,
-            "The factor is T in place of T².",
-        ),
-        Mistake(
-            "length for spread",
-            lambda s, t, T: _by_length(s, t, T),
-            "The logits are divided by their length. Divide by their standard deviation.",
-        ),
-    ),
-    hints=(
-        "Look at the two images of unequal size: what do `logits.mean()` and `logits.std()` run over?",
-        "The skeleton, with blanks:\ndef z(logits):\n    return (logits - logits.mean(dim=____, keepdim=True)) / logits.____(dim=____, keepdim=True)\n"
-        "log_q = F.log_softmax(z(student_logits) / temperature, dim=1)\np = F.softmax(____ / temperature, dim=1)\n"
-        'return ____ * F.kl_div(log_q, p, reduction="batchmean")',
-    ),
-    takeaway="Each image's logits, on both sides, by their own mean and spread; then softened, then T².",
-)
-
-
-def _spread(s: Tensor, t: Tensor, T: float, *, correction: int = 1, squared: bool = False) -> Tensor:
-    ours, theirs = (
-        (z - z.mean(dim=1, keepdim=True)) / z.std(dim=1, keepdim=True, correction=correction) ** (2 if squared else 1)
-        for z in (s, t)
-    )
-    return T**2 * F.kl_div(F.log_softmax(ours / T, 1), F.softmax(theirs / T, 1), reduction="batchmean")
-
-
-def _by_length(s: Tensor, t: Tensor, T: float) -> Tensor:
-    ours, theirs = (F.normalize(z - z.mean(dim=1, keepdim=True), dim=1) for z in (s, t))
-    return T**2 * F.kl_div(F.log_softmax(ours / T, 1), F.softmax(theirs / T, 1), reduction="batchmean")
-
-
-def _over_images(s: Tensor, t: Tensor, T: float) -> Tensor:
-    ours, theirs = ((z - z.mean(dim=0)) / z.std(dim=0) for z in (s, t))
-    return T**2 * F.kl_div(F.log_softmax(ours / T, 1), F.softmax(theirs / T, 1), reduction="batchmean")
-
-
 # ---------------------------------------------------------------- all
 
-TASKS = [UNSEEN, ATTENTION, decoupling.DECOUPLED, STANDARDISED, distances.DISTANCES]
+TASKS = [UNSEEN, ATTENTION, standardising.STANDARDISED, distances.DISTANCES, decoupling.DECOUPLED]
