@@ -235,6 +235,8 @@ def test_the_five_believable_mistakes_are_as_single_task_tells_them():
                      "two models of one kind", "every tenth batch"]  # fmt: skip
     assert [found[n].resolved for n in order] == [True, True, False, True, True]
     assert found[order[0]].low > 0 and found[order[1]].low > 0 and found[order[3]].high < 0
+    sides = [mistakes.mean(key, mistake="two models of one kind") for key in ("test", "source")]
+    assert sides[0] < sides[1] - 0.01, "it ends below its source"
     seeds = [100 * v for v in mistakes.values("test", mistake="none")]
     assert max(seeds) - min(seeds) > 0.6, "two seeds differ by more than the last two lines of the lesson"
 
