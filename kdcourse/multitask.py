@@ -15,14 +15,26 @@ from torch.nn import functional as F
 from kdcourse._answers import predict
 from kdcourse._arguments import fail, one_of, positive
 from kdcourse._feeds import open_feed
-from kdcourse.data import NO_LABEL, Part, Splits, as_part, pick_device, seeded
+from kdcourse.data import ASSETS, NO_LABEL, Part, Splits, as_part, pick_device, seeded
 from kdcourse.data.batching import drawing
 from kdcourse.evaluation import lent
+from kdcourse.export import load_frozen
 from kdcourse.losses import check_boxes
 from kdcourse.losses.boxes import known_boxes
 from kdcourse.models import build
 
-__all__ = ["TwoHeads", "TwoTasks", "canvases", "delta_m", "evaluate", "few_labels", "iou", "score", "two_headed"]
+__all__ = [
+    "TwoHeads",
+    "TwoTasks",
+    "canvases",
+    "delta_m",
+    "evaluate",
+    "few_labels",
+    "iou",
+    "load_teacher",
+    "score",
+    "two_headed",
+]
 
 INK = 0.1  # pixels above this belong to the item, and its box is drawn around them
 SCALES = (0.3, 0.75)  # the item's side as a share of the canvas's
@@ -181,6 +193,17 @@ def two_headed(
         trunk.add_module("neck", nn.Sequential(neck, nn.BatchNorm2d(wide), nn.ReLU()))
         cells = ((high + 1) // 2) * ((broad + 1) // 2)
         return TwoHeads(trunk.train(), wide, cells, num_classes, tuple(heads))
+
+
+def load_teacher(device: Any = None) -> TwoHeads:
+    """The shipped two-headed teacher for canvases of 64 x 64: a ``mini_googlenet`` of width 16, frozen.
+
+    It learned on canvases of 45,000 images of which the bundle holds none. Recipe and scores stand in
+    ``kdcourse/assets/two_heads/config.json``.
+    """
+    model = two_headed("mini_googlenet", width=16)
+    load_frozen(ASSETS / "two_heads", into=model, device=device)
+    return model
 
 
 # ---------------------------------------------------------------- how good

@@ -1,6 +1,8 @@
 """Canvases, two-headed networks, their scores; torchvision's and torchmetrics' own numbers beside ours."""
 
+import json
 import math
+import re
 
 import numpy as np
 import pytest
@@ -136,6 +138,20 @@ def test_frozen_weights_come_back(tmp_path):
     x = torch.rand(3, 1, 64, 64)
     with torch.no_grad():
         assert all(torch.equal(model(x)[k], again(x)[k]) for k in ("class", "box"))
+
+
+def test_the_shipped_teacher_is_frozen_and_as_good_as_it_says():
+    teacher = MT.load_teacher()
+    assert not teacher.training and not any(p.requires_grad for p in teacher.parameters())
+    folder = kd.data.ASSETS / "two_heads"
+    about = json.loads((folder / "config.json").read_text())["about"]
+    assert sum(file.stat().st_size for file in folder.iterdir()) < 3_000_000
+    accuracy, mean_iou, half = (float(v) for v in re.findall(r"(\d\.\d{3})", about["test"]))
+    test = kd.split(kd.load(), val=0.2, seed=0).test
+    some = MT.canvases(test.select(torch.arange(1000)), seed=5)  # other canvases than those that it was measured on
+    found = MT.evaluate(teacher, some)
+    assert abs(found.accuracy - accuracy) < 0.04 and abs(found.mean_iou - mean_iou) < 0.02
+    assert abs(found.iou_at_half - half) < 0.02
 
 
 # ---------------------------------------------------------------- scores
