@@ -156,6 +156,26 @@ def test_autograd_works_inside():
     assert verdict(TASK, by_gradient).passed
 
 
+def test_a_right_value_with_another_gradient_is_not_passed():
+    """Half of a loss under detach has the right value, and half of what should be learned is not."""
+    task = next(t for t in tasks("what_else") if t.gradient)
+    reference = task.reference
+
+    def halved(*arguments):
+        return (reference(*arguments) + reference(*arguments).detach()) / 2
+
+    def rootless(*arguments):
+        value = reference(*arguments)
+        return value + 0 * (value - value).abs().sqrt()
+
+    assert verdict(task, reference).passed
+    card = verdict(task, halved)
+    assert (card.state, card.mistake, card.earned) == ("not yet", "another gradient", 0.0)
+    assert "does not belong to it" in card.hint and "another one reaches" in str(card)
+    assert verdict(task, lambda *a: reference(*a).detach()).mistake == "no gradient"
+    assert verdict(task, rootless).mistake == "gradient of NaN"
+
+
 @pytest.mark.parametrize(
     ("answer", "says"),
     [

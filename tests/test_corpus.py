@@ -1,4 +1,4 @@
-"""The checks against a corpus of answers by people who had not seen them: 611 wrong ones and 241 right ones."""
+"""The checks against a corpus of answers by people who had not seen them: 659 wrong ones and 257 right ones."""
 
 from collections import Counter
 from dataclasses import replace
@@ -16,7 +16,9 @@ SLOW = [task.id for task in tasks() if task.kind == "design"]
 CUT = {"why_distil.1": 2, "cross_entropy.3": 2, "eight_bugs.2": 2, "taylor_fo.2": 2, "mean_squared_error.4": 2}
 # Wrong by the texts as they stood; the texts now say that no scores tie and that pixels are multiples of 1/255.
 # And a tiny number added to a length that is never small is no mistake.
+# And whoever takes the last of two classes that tie gets the same value.
 RIGHT_SINCE = {
+    "directions.4": "where two logits tie, the last class is taken",
     "what_else.2": "1e-6 added to the length",
     "pruning.4": "too many where scores tie",
     "splits_and_leaks.3": "hashes the images as bytes of 0 … 255",
@@ -75,7 +77,7 @@ def test_right_designs_are_accepted(task):
 
 def test_the_corpus_is_as_large_as_it_says_and_a_quarter_is_put_aside():
     sizes = {kind: len(found) for kind, found in corpus().items()}
-    assert sizes == {"wrong": 314, "unread": 106, "fresh": 191, "right": 241}
+    assert sizes == {"wrong": 314, "unread": 106, "fresh": 239, "right": 257}
     assert set(Counter(a.task for a in corpus()["right"])) == {*QUICK, *SLOW}
 
 

@@ -21,6 +21,7 @@ import kdcourse as kd
 from kdcourse import _course
 from kdcourse.diagrams import (
     _channel,
+    _directions,
     _distillation,
     _drawing,
     _gate,
@@ -33,6 +34,7 @@ from kdcourse.diagrams import (
     _shift,
     _simplex,
     _taps,
+    _two_heads,
 )
 from kdcourse.plots import Shown
 
@@ -101,7 +103,7 @@ def test_there_are_these():
         "nested_subspaces",
     }
     later = {"bugs", "channel", "course", "four_steps", "gate", "looks", "mistakes", "parts", "relations", "taps"}
-    assert set(DIAGRAMS) == first | later
+    assert set(DIAGRAMS) == first | later | {"directions", "two_heads"}
 
 
 def test_the_map_shows_every_lesson_and_fills_the_way_for_three_hours(drawn):
@@ -309,6 +311,23 @@ def test_parts_takes_the_teachers_answer_apart(drawn):
     for times, name in ((2.0, "teacher"), (1.0, "student")):
         z = bars(drawn["parts"], f"z:{name}")
         np.testing.assert_allclose(z / abs(z[0]), kd.losses.z_scores(times * logits[None])[0].numpy(), atol=1e-6)
+
+
+def test_directions_differ_in_size_alone(drawn):
+    boxes = [p for p in drawn["directions"].figure.findobj(FancyBboxPatch) if p.get_width() < 2]
+    sizes = [(round(b.get_width(), 2), round(b.get_height(), 2)) for b in sorted(boxes, key=lambda b: b.get_x())]
+    big, small = _directions.BIG, _directions.SMALL
+    assert sizes == [big, small, small, big, small, small], "big to small, small to big, to itself"
+
+
+def test_the_box_of_two_heads_is_tight_around_its_item(drawn):
+    scene, (left, top, right, low) = _two_heads.canvas()
+    item = load_file(FILE)[f"image:{_two_heads.ITEM}"] / 255
+    assert scene[top:low, left:right].sum() == pytest.approx(item[item > 0.1].sum())
+    edges = (scene[top, left:right], scene[low - 1, left:right], scene[top:low, left], scene[top:low, right - 1])
+    assert all((edge > 0.1).any() for edge in edges), "ink on every side"
+    placed = kd.multitask.iou(torch.tensor([[left, top, right, low]]) / 64, torch.tensor([[0.0, 0.0, 1.0, 1.0]]))
+    assert 0.1 < float(placed) < 0.3
 
 
 def test_mistakes_are_those_of_the_lesson(drawn):

@@ -147,6 +147,94 @@ def test_mistakes_that_leave_nothing_are_not_drawn():
     assert f"One raises it by {most:.1f} points, one lowers it by {-least:.1f}" in shown.alt
 
 
+DIRECTIONS = {
+    ("small", "labels"): 0.5, ("small", "big"): 0.7, ("small", "itself"): 0.6, ("big", "labels"): 0.8,
+    ("big", "small"): 0.6, ("big", "itself"): 0.8,
+}  # fmt: skip
+
+
+def test_each_direction_is_measured_against_its_own_target_alone():
+    rows = [({"labels": n, "target": t, "told": s, "rates": "own"}, share)
+            for n in ("500", "all") for (t, s), share in DIRECTIONS.items()]  # fmt: skip
+    made = record("directions", *rows)
+    shown = figures.directions(made, title="{few_small:.0f} points, back {few_big:.0f}; {all_small:.0f}, {all_big:.0f}")
+    names = [t.get_text() for t in shown.figure.axes[0].get_yticklabels()]
+    assert sorted(names) == [f"{n} labels: {way}" for n in ("500", "all") for way in ("big → small", "small → big")]
+
+    def gain(target, told):
+        of = {"labels": "500", "target": target}
+        return 100 * (made.mean("test", **of, told=told) - made.mean("test", **of, told="labels"))
+
+    there, back = gain("small", "big"), gain("big", "small")
+    assert there > 0 > back and shown.title == f"{there:.0f} points, back {back:.0f}; {there:.0f}, {back:.0f}"
+    beside = figures.directions(made, controls=True, title="Of its own kind it gains {small_itself:.0f} points")
+    names = [t.get_text() for t in beside.figure.axes[0].get_yticklabels()]
+    assert names == ["big → small", "itself → small", "itself → big", "small → big"], "each target's best first"
+
+
+def test_what_is_recovered_is_a_share_of_the_gap():
+    weak, told, truth = "500 labels", "the weak one's answers", "the truth"
+    shares = {("weak", weak): 0.5, ("random weights", told): 0.6, ("random weights", truth): 0.9}
+    shares |= {("rotations", told): 0.7, ("rotations", truth): 0.8}
+    made = record("recovered", *(({"start": s, "told": t}, share) for (s, t), share in shares.items()))
+    shown = figures.recovered(made, title="{scratch:.0f} % and {before:.0f} %")
+    at = {key: made.mean("test", start=key[0], told=key[1]) for key in shares}
+    low = at[("weak", weak)]
+    found = [100 * (at[(s, told)] - low) / (at[(s, truth)] - low) for s in ("random weights", "rotations")]
+    assert shown.title == f"{found[0]:.0f} % and {found[1]:.0f} %"
+
+
+def two_task_rows():
+    shares = {"class alone": 0.7, "labels": 0.5, "taught": 0.8, "box alone": 0.7}
+    rows = []
+    for method, share in shares.items():
+        for seed in SEEDS:
+            made = {"labels": "all", "method": method, "rates": "own", "seed": seed}
+            right = answers(share, seed)
+            if method != "box alone":
+                made |= {"class": float(right.float().mean()), "class, each": pack(right)}
+            if method != "class alone":
+                made |= {"mean_iou": share - 0.01 * seed}
+            rows.append(made)
+    return Record("multi_task", rows)
+
+
+def test_two_tasks_are_one_dot_and_one_task_is_a_line():
+    made = two_task_rows()
+    shown = figures.two_tasks(made, title="{accuracy:.0f} points of accuracy, {boxes:.0f} of IoU")
+    axis = shown.figure.axes[0]
+    large = {
+        line.get_label(): [float(v[0]) for v in line.get_data()] for line in axis.lines if line.get_markersize() == 9
+    }
+    assert set(large) == {"labels", "taught"}
+    expected = [100 * made.mean(key, labels="all", method="taught") for key in ("class", "mean_iou")]
+    assert large["taught"] == pytest.approx(expected) and expected[1] == pytest.approx(78)
+    assert axis.lines[0].get_xdata()[0] == pytest.approx(100 * made.mean("class", labels="all", method="class alone"))
+    assert axis.lines[1].get_ydata()[0] == pytest.approx(100 * made.mean("mean_iou", labels="all", method="box alone"))
+
+
+def test_the_weight_of_a_task_is_shown_for_both_answers():
+    rows = [{"labels": "all", "method": m, "weight": w, "seed": 100, "accuracy": 0.9 - w / 20, "mean_iou": 0.5 + w / 20}
+            for m in ("labels", "taught") for w in (3.0, 1.0)]  # fmt: skip
+    shown = figures.task_weights(Record("task_weights_grid", rows), title="More weight for the box costs the class")
+    classes, boxes = (axis.lines[0] for axis in shown.figure.axes)
+    assert classes.get_xdata().tolist() == [1.0, 3.0] and classes.get_ydata().tolist() == pytest.approx([85.0, 75.0])
+    assert boxes.get_ydata().tolist() == pytest.approx([55.0, 65.0])
+
+
+def test_canvases_show_the_true_box_and_the_students():
+    part = kd.multitask.canvases((torch.rand(3, 1, 28, 28), torch.tensor([1, 2, 3])), seed=0)
+    alone = figures.canvases(part, rows=[0, 2], title="Two canvases and their boxes, which we know")
+    assert [len(axis.patches) for axis in alone.figure.axes] == [1, 1]
+    drawn = alone.figure.axes[1].patches[0].get_bbox()
+    wide = part.labels["box"][2] * 64
+    assert [drawn.x0 + 0.5, drawn.y0 + 0.5, drawn.x1 + 0.5, drawn.y1 + 0.5] == pytest.approx(wide.tolist(), abs=1e-4)
+    found = kd.multitask.evaluate(kd.multitask.two_headed("cnn", width=4), part)
+    shown = figures.canvases(part, found, rows=[2, 0], title="Two canvases with the student's answers")
+    assert [len(axis.patches) for axis in shown.figure.axes] == [2, 2]
+    assert shown.figure.axes[0].get_title().endswith(f"IoU {float(found.ious[2]):.2f}")
+
+
 def test_gradients_are_shown_with_and_without_the_factor():
     shown = figures.gradient_lengths([1, 2, 4], [1.0, 0.5, 0.1], title="between {least:.1f} and {most:.1f}")
     assert shown.title == "between 1.0 and 2.0"

@@ -129,9 +129,9 @@ def test_the_loop_with_labels_leaves_the_helpers_weights(small, teacher):
     assert all(torch.allclose(a, b, atol=1e-5) for a, b in pairs)
 
 
-def test_one_setting_turns_single_task_to_mnist(tmp_path, monkeypatch):
-    """On small files in MNIST's own format: the cell reads them, trains a source on them and teaches a target."""
-    ((_, _, source),) = tagged("same:labelled")
+@pytest.fixture
+def mnist(tmp_path, monkeypatch):
+    """Small files in MNIST's own format, where ``kd.load`` looks for them: 300 images and 100."""
     drawn = np.random.default_rng(0)
     for part, n in (("train", 300), ("t10k", 100)):
         for kind, header, values in (
@@ -141,11 +141,49 @@ def test_one_setting_turns_single_task_to_mnist(tmp_path, monkeypatch):
             body = np.array(header, dtype=">i4").tobytes() + values.astype(np.uint8).tobytes()
             (tmp_path / f"{part}-{kind}-ubyte").write_bytes(body)
     monkeypatch.setenv("KDCOURSE_DATA", str(tmp_path))
+
+
+def test_one_setting_turns_single_task_to_mnist(mnist):
+    """The cell reads small files in MNIST's format, trains a source on them and teaches a target."""
+    ((_, _, source),) = tagged("same:labelled")
     found = {"torch": torch, "kd": kd, "F": F, "T": 4.0}
     assert source.count('NAME = "fashion-mnist"') == 1
     exec(source.replace('NAME = "fashion-mnist"', 'NAME = "mnist"'), found)
     assert found["data"].provenance["name"] == "mnist" and len(found["data"].test) == 100
     assert len(found["data"].train) == 240 and not found["by_hand"].training
+
+
+def of_evidence(slug, text):
+    """The source of the evidence's cell that holds a text."""
+    found = cells(ROOT / f"notebooks/evidence/{slug}.ipynb")
+    return next("".join(c["source"]) for c in found if c["cell_type"] == "code" and text in "".join(c["source"]))
+
+
+def test_the_full_profile_trains_hintons_three_networks(mnist, monkeypatch):
+    monkeypatch.setenv("KDCOURSE_PROFILE", "full")
+    found = {"torch": torch, "kd": kd}
+    exec(of_evidence("directions", "def hintons_table"), found)
+    data = kd.split(kd.load("mnist", full=True), val=1 / 6, seed=0)
+    errors = found["hintons_table"](data, 1)
+    assert len(errors) == 3 and all(50 < e <= 100 for e in errors), "labels of noise: nothing to learn"
+    moved = found["shifted"](data.test.images)
+    assert moved.shape == data.test.images.shape and torch.equal(moved.sum(), data.test.images.sum())
+    large, small = found["dense"](1200, 0.5, 0), found["dense"](800, 0.0, 0)
+    assert [kd.models.parameter_count(m) for m in (large, small)] == [2_395_210, 1_276_810]
+
+
+def test_a_source_that_knows_nothing_smooths_the_labels():
+    ((_, _, source),) = tagged("same:smoothed")
+    found = {"torch": torch, "kd": kd, "F": F}
+    exec(source, found)
+    torch.testing.assert_close(found["by_hand"], found["taught"])
+    assert float(found["smoothed"] - found["taught"]) == pytest.approx(0.1 * np.log(3), abs=1e-5)
+    z = torch.randn(8, 10, generator=torch.Generator().manual_seed(0)).requires_grad_()
+    labels = torch.arange(8)
+    taught = kd.losses.soft_targets(z, torch.zeros(8, 10), labels, temperature=1.0, alpha=0.3)
+    (by_teacher,) = torch.autograd.grad(taught, z)
+    (by_label,) = torch.autograd.grad(F.cross_entropy(z, labels, label_smoothing=0.3), z)
+    torch.testing.assert_close(by_teacher, by_label)
 
 
 def test_parts_by_hand_are_the_packages():

@@ -220,6 +220,43 @@ def test_what_else_is_worth_what_the_lesson_says():
     assert hints == {0.03}, "of the weight in common use, 100"
 
 
+def test_no_direction_pays_where_source_and_target_learned_from_the_same_labels():
+    unclear, record = "no difference that we can measure", read("directions")
+
+    def verdict(labels, target, ours, theirs="labels"):
+        of = {"labels": labels, "target": target}
+        return told("directions", {**of, "told": ours}, {**of, "told": theirs})
+
+    assert verdict("500", "big", "small") == verdict("all", "big", "small") == "less"
+    assert verdict("500", "small", "big") == unclear and verdict("all", "small", "big") == "depends on the rates"
+    for target in ("small", "big"):
+        assert verdict("all", target, "itself") == verdict("all", target, "smoothed labels") == unclear
+    assert verdict("all", "big", "a poor small") == "less"
+    assert verdict("all", "small", "big", "smoothed labels") == "more"
+    assert verdict("all", "small", "big", "itself") == unclear
+    few = {"labels": "500", "target": "big", "rates": "own"}
+    sides = [100 * record.mean("test", **few, told=told) for told in ("labels", "small")]
+    assert [f"{v:.1f}" for v in (*sides, 100 * record.mean("source", **few, told="small"))] == ["81.7", "80.5", "80.2"]
+    poor = record.where(told="a poor small", rates="own")
+    assert {row["weight"] for row in poor} == {0.1} and round(100 * record.mean("source", told="a poor small")) == 67
+
+
+def test_a_strong_network_recovers_a_ninth_of_the_gap_with_features_or_without():
+    record, weak = read("recovered"), {"start": "weak"}
+    assert f"{100 * record.mean('test', **weak):.1f}" == "79.6"
+    found = {}
+    for start in ("random weights", "rotations"):
+        student, truth = ({"start": start, "told": told} for told in ("the weak one's answers", "the truth"))
+        gain, left = record.paired("test", student, weak), record.paired("test", truth, student)
+        assert gain.low > 0 and left.low > 0
+        found[start] = [f"{100 * d.difference:.1f}" for d in (gain, left)]
+    assert found == {"random weights": ["0.9", "7.6"], "rotations": ["0.8", "6.8"]}
+    told = {"start": "random weights", "told": "the weak one's answers"}
+    assert f"{100 * record.mean('test', **told):.1f}" == "80.5"
+    features = {"start": "rotations", "told": "the weak one's answers"}
+    assert not record.paired("test", features, told).resolved, "features learned before bring nothing"
+
+
 @pytest.mark.slow
 def test_in_what_else_both_imitations_are_learned():
     history = run("what_else", "run = kd.distill(")["run"].history

@@ -135,19 +135,22 @@ def _unfinished(outcomes: Sequence[Outcome], wanted: int) -> bool:
 
 def gradient_at(
     function: Callable[..., Any], args: tuple[Any, ...], names: Sequence[str], to: str, *, limit: float, seed: int
-) -> str:  # fmt: skip
-    """What autograd brings to the argument ``to``: "arrives", "none", or "NaN" (or infinity) among it."""
+) -> list[Tensor] | None:  # fmt: skip
+    """What autograd brings to the argument ``to``, one tensor for each of its tensors; None where nothing arrives."""
 
-    def watched(*given: Any) -> str:
+    def watched(*given: Any) -> list[Tensor] | None:
         value = given[list(names).index(to)]
         tensors = [tensor.requires_grad_() for tensor in (value if isinstance(value, (list, tuple)) else [value])]
         result = function(*given)
         if not (isinstance(result, Tensor) and result.requires_grad):
-            return "none"
-        found = [g for g in torch.autograd.grad(result.sum(), tensors, allow_unused=True) if g is not None]
-        return "none" if not found else "arrives" if all(bool(g.isfinite().all()) for g in found) else "NaN"
+            return None
+        found = torch.autograd.grad(result.sum(), tensors, allow_unused=True)
+        if all(g is None for g in found):
+            return None
+        return [torch.zeros_like(t) if g is None else g for t, g in zip(tensors, found, strict=True)]
 
-    return str(call_all(watched, [args], names, limit=limit, seed=seed).outcomes[0].value)
+    found: list[Tensor] | None = call_all(watched, [args], names, limit=limit, seed=seed).outcomes[0].value
+    return found
 
 
 class _Clock:

@@ -94,6 +94,10 @@ NAN_GRADIENT = (
     "The value is right, and its gradient is not a number. A root has an infinite slope at 0, and ∞ · 0 is NaN: take "
     "the root of what is above 0 only, or use a function that sees to it (`.norm`, `torch.cdist`)."
 )
+OTHER_GRADIENT = (
+    "The value is right, and its gradient does not belong to it: a part of the loss stands under `.detach()`, "
+    "`.item()` or `torch.no_grad()`, so nothing is learned from that part. Compute with tensors to the end."
+)
 _seen: dict[str, int] = {}  # hints given in this process, where progress is not kept
 _failed: dict[str, tuple[Any, ...]] = {}  # the arguments that failed in a task's last check in this process
 check = _Check()
@@ -172,17 +176,30 @@ def _judged(task: Task, card: Card, inputs: Sequence[tuple[Any, ...]], calls: Ca
 
 
 def _with_gradient(task: Task, card: Card, function: Any, inputs: Sequence[tuple[Any, ...]], seed: int) -> Card:
-    """A loss that has the right value must let the gradient through, too."""
+    """A loss that has the right value must let its whole gradient through, too."""
     at = max(range(len(inputs)), key=lambda i: sum(v.numel() for v in inputs[i] if isinstance(v, torch.Tensor)))
-    found = gradient_at(function, inputs[at], task.parameters, task.gradient, limit=task.limit, seed=seed)
-    if found == "arrives":
+    options: dict[str, Any] = {"limit": task.limit, "seed": seed}
+    found = gradient_at(function, inputs[at], task.parameters, task.gradient, **options)
+    if found is None:
+        what, hint, mistake = f"none reaches {task.gradient}", NO_GRADIENT, "no gradient"
+    elif not all(bool(g.isfinite().all()) for g in found):
+        what, hint, mistake = f"NaN or infinity at {task.gradient}", NAN_GRADIENT, "gradient of NaN"
+    elif _far(found, gradient_at(task.reference, inputs[at], task.parameters, task.gradient, **options)):
+        what, hint, mistake = f"another one reaches {task.gradient}", OTHER_GRADIENT, "another gradient"
+    else:
         return card
-    lost = found == "NaN"
-    what = f"NaN or infinity at {task.gradient}" if lost else f"none reaches {task.gradient}"
     facts = (("Input", f"{at + 1} of {len(inputs)}, {task.rungs[at]}"), ("Gradient", what))
     told: dict[str, Any] = {"says": "", "facts": facts, "earned": 0.0, "arguments": inputs[at]}
-    hint, mistake = (NAN_GRADIENT, "gradient of NaN") if lost else (NO_GRADIENT, "no gradient")
     return replace(card, state="not yet", hint=hint, mistake=mistake, **told)
+
+
+def _far(found: Sequence[torch.Tensor], right: Sequence[torch.Tensor] | None) -> bool:
+    """Whether two gradients differ by more than rounding: by a thousandth of the right one's length."""
+    pairs = list(zip(found, right or [], strict=True))
+    apart, whole = (
+        sum(float(v.double().square().sum()) for v in vs) for vs in ([a - b for a, b in pairs], right or [])
+    )
+    return apart > 1e-6 * whole
 
 
 def _late(task: Task, calls: Calls) -> str:

@@ -7,6 +7,7 @@ come out of Fashion-MNIST (``tools/build_diagrams.py``), and every number that i
 from kdcourse.diagrams._bugs import bugs
 from kdcourse.diagrams._channel import channel
 from kdcourse.diagrams._course import course
+from kdcourse.diagrams._directions import directions
 from kdcourse.diagrams._distillation import distillation
 from kdcourse.diagrams._four_steps import four_steps
 from kdcourse.diagrams._gate import gate
@@ -22,8 +23,10 @@ from kdcourse.diagrams._shift import shift
 from kdcourse.diagrams._simplex import simplex
 from kdcourse.diagrams._taps import taps
 from kdcourse.diagrams._temperature import temperature
+from kdcourse.diagrams._two_heads import two_heads
 
 __all__ = [
-    "bugs", "channel", "course", "distillation", "four_steps", "gate", "inversion", "leak", "looks", "missing_class",
-    "mistakes", "nested_subspaces", "parts", "relations", "shift", "simplex", "taps", "temperature",
+    "bugs", "channel", "course", "directions", "distillation", "four_steps", "gate", "inversion", "leak", "looks",
+    "missing_class", "mistakes", "nested_subspaces", "parts", "relations", "shift", "simplex", "taps",
+    "temperature", "two_heads",
 ]  # fmt: skip

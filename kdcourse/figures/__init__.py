@@ -3,6 +3,7 @@
 from kdcourse.figures._rates import best_of
 from kdcourse.figures.cost import cost_and_accuracy, when_it_pays
 from kdcourse.figures.data import leak_curve, missing_class, shifts, transfer_sets
+from kdcourse.figures.gains import directions, recovered
 from kdcourse.figures.knowledge import ladder, resemblance, second_thoughts
 from kdcourse.figures.layers import agreements, layer_readings, layerwise_gains, priced, reach, recovery, widths_left
 from kdcourse.figures.losses import (
@@ -15,10 +16,12 @@ from kdcourse.figures.losses import (
     noisy_labels,
 )
 from kdcourse.figures.steps import regimes, steps_left_out
+from kdcourse.figures.tasks import canvases, task_weights, two_tasks
 
 __all__ = [
-    "agreements", "best_of", "budgets", "cost_and_accuracy", "costs_of_bugs", "distance_from_limit",
-    "gradient_lengths", "imitations", "ladder", "layer_readings", "layerwise_gains", "leak_curve", "missing_class",
-    "mistakes", "noisy_labels", "priced", "reach", "recovery", "regimes", "resemblance", "second_thoughts", "shifts",
-    "steps_left_out", "transfer_sets", "when_it_pays", "widths_left",
+    "agreements", "best_of", "budgets", "canvases", "cost_and_accuracy", "costs_of_bugs", "directions",
+    "distance_from_limit", "gradient_lengths", "imitations", "ladder", "layer_readings", "layerwise_gains",
+    "leak_curve", "missing_class", "mistakes", "noisy_labels", "priced", "reach", "recovered", "recovery",
+    "regimes", "resemblance", "second_thoughts", "shifts", "steps_left_out", "task_weights", "transfer_sets",
+    "two_tasks", "when_it_pays", "widths_left",
 ]  # fmt: skip
