@@ -237,6 +237,8 @@ def test_no_direction_pays_where_source_and_target_learned_from_the_same_labels(
     few = {"labels": "500", "target": "big", "rates": "own"}
     sides = [100 * record.mean("test", **few, told=told) for told in ("labels", "small")]
     assert [f"{v:.1f}" for v in (*sides, 100 * record.mean("source", **few, told="small"))] == ["81.7", "80.5", "80.2"]
+    sizes = [kd.models.parameter_count(kd.build("cnn", width=width)) for width in (16, 4)]
+    assert round(sizes[0] / sizes[1]) == 8, "the big network has eight times as many parameters"
     poor = record.where(told="a poor small", rates="own")
     assert {row["weight"] for row in poor} == {0.1} and round(100 * record.mean("source", told="a poor small")) == 67
 
