@@ -21,9 +21,10 @@ from kdcourse.data import Part
 from kdcourse.losses import Loss
 from kdcourse.models import preserved
 from kdcourse.plots import COLOURS
+from kdcourse.records import Record
 from kdcourse.taylor import gated, gates
 
-__all__ = ["Live", "Picture", "degrade", "gradient", "live", "prune", "shares", "temperature"]
+__all__ = ["Live", "Picture", "degrade", "gradient", "live", "prune", "shares", "task_weight", "temperature"]
 
 FONT = 'font-family="DejaVu Sans, Verdana, sans-serif" font-size="12" fill="#222"'
 
@@ -322,3 +323,27 @@ def shares(loss: Loss, history: Mapping[str, Sequence[float]]) -> Live:
         for weight, part in loss.parts
     }
     return live(draw, **controls)
+
+
+def task_weight(record: Record) -> Live:
+    """The weight of the box on a slider, and what two-headed students reach with it on validation canvases.
+
+    Args:
+        record: ``task_weights_grid``: a student was trained for every weight and method, and none is trained here.
+    """
+    weights = sorted({float(row["weight"]) for row in record.rows})
+    of = {"labels alone": "labels", "taught": "taught"}
+    asked = {"right classes, %": "accuracy", "mean IoU of the boxes, %": "mean_iou"}
+
+    def draw(weight: float) -> Picture:
+        body, said = "", []
+        for i, (title, key) in enumerate(asked.items()):
+            values = [100 * record.mean(key, method=method, weight=weight) for method in of.values()]
+            body += bars(130 + 330 * i, 40, title, values, limits=(0, 100), width=220, digits=1, colour=COLOURS[i])
+            said.append(f"{title}: " + ", ".join(f"{n} {v:.1f}" for n, v in zip(of, values, strict=True)))
+        body += "".join(text(120, 53 + 18 * k, name, "end") for k, name in enumerate(of))
+        return Picture(body, 760, 90, f"Weight of the box {weight:g}. {'; '.join(said)}.")
+
+    stops = [(f"{weight:g}", weight) for weight in weights]
+    slider = ipywidgets.SelectionSlider(options=stops, value=weights[0], description="weight of the box")
+    return live(draw, weight=slider)

@@ -26,7 +26,7 @@ from kdcourse.checks import _checking as checking
 from kdcourse.checks import _progress as progress_file
 from kdcourse.checks import _renamed as renamed
 from kdcourse.checks._facts import relation
-from kdcourse.checks._judges import close, shown
+from kdcourse.checks._judges import close, shown, sights
 from kdcourse.checks._task import Strange, plain
 
 from .conftest import COURSE, ROOT
@@ -780,3 +780,23 @@ def test_a_place_that_cannot_be_written_costs_no_verdict(monkeypatch, tmp_path):
     monkeypatch.setenv("KDCOURSE_PROGRESS", str(tmp_path / "file" / "progress.json"))
     card = check("dark_knowledge.1", right)
     assert card.passed and "was not saved" in card.note
+
+
+def test_classes_and_boxes_are_judged_together():
+    boxes = torch.tensor([[0.0, 0.0, 0.5, 0.5], [0.2, 0.2, 0.6, 0.6], [0.1, 0.1, 0.4, 0.9]])
+    expected = {"labels": torch.tensor([1, 2, 3]), "boxes": boxes, "near": 0.5}
+    both = torch.cat([torch.tensor([[1.0], [2.0], [9.0]]), boxes], dim=1)
+    assert sights(expected, both).score == pytest.approx(2 / 3), "the third class is wrong"
+    moved = both.clone()
+    moved[0, [1, 3]] += 0.25  # an IoU of a third
+    found = sights(expected, moved)
+    assert found.score == pytest.approx(1 / 3) and found.hint.startswith(
+        "In the first draw 67 % of the classes and 67 %"
+    )
+    assert "3 rows of a class and a box" in sights(expected, both[:, :4]).difference
+    turned = torch.cat([both[:, 1:], both[:, :1]], dim=1)
+    assert (
+        not sights(expected, turned)
+        and sights(expected, turned).hint == "The class comes first in a row, then the box."
+    )
+    assert not sights(expected, None) and not sights(expected, torch.cat([both, both]))

@@ -211,15 +211,25 @@ def test_two_tasks_are_one_dot_and_one_task_is_a_line():
     assert large["taught"] == pytest.approx(expected) and expected[1] == pytest.approx(78)
     assert axis.lines[0].get_xdata()[0] == pytest.approx(100 * made.mean("class", labels="all", method="class alone"))
     assert axis.lines[1].get_ydata()[0] == pytest.approx(100 * made.mean("mean_iou", labels="all", method="box alone"))
+    singles = [made.values(k, labels="all", method=m) for k, m in (("class", "class alone"), ("mean_iou", "box alone"))]
+    shared = [made.values(k, labels="all", method="labels") for k in ("class", "mean_iou")]
+    change = np.mean(
+        [(m / s - 1) for ours, alone in zip(shared, singles, strict=True) for m, s in zip(ours, alone, strict=True)]
+    )
+    told = figures.two_tasks(made, title="Sharing costs {sharing:.1f} %").title
+    assert told == f"Sharing costs {-100 * change:.1f} %"
 
 
 def test_the_weight_of_a_task_is_shown_for_both_answers():
-    rows = [{"labels": "all", "method": m, "weight": w, "seed": 100, "accuracy": 0.9 - w / 20, "mean_iou": 0.5 + w / 20}
+    rows = [{"method": m, "weight": w, "seed": 100, "accuracy": 0.9 - w / 20, "mean_iou": 0.5 + w / 20}
             for m in ("labels", "taught") for w in (3.0, 1.0)]  # fmt: skip
     shown = figures.task_weights(Record("task_weights_grid", rows), title="More weight for the box costs the class")
-    classes, boxes = (axis.lines[0] for axis in shown.figure.axes)
-    assert classes.get_xdata().tolist() == [1.0, 3.0] and classes.get_ydata().tolist() == pytest.approx([85.0, 75.0])
-    assert boxes.get_ydata().tolist() == pytest.approx([55.0, 65.0])
+    told, taught = shown.figure.axes[0].lines
+    assert told.get_xdata().tolist() == pytest.approx([85.0, 75.0]) and told.get_ydata().tolist() == pytest.approx(
+        [55, 65]
+    )
+    assert taught.get_label() == "taught"
+    assert [text.get_text() for text in shown.figure.axes[0].texts] == ["1", "3", "1", "3"]
 
 
 def test_canvases_show_the_true_box_and_the_students():

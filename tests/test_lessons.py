@@ -172,6 +172,23 @@ def test_the_full_profile_trains_hintons_three_networks(mnist, monkeypatch):
     assert [kd.models.parameter_count(m) for m in (large, small)] == [2_395_210, 1_276_810]
 
 
+@pytest.mark.slow
+def test_the_full_profile_lets_googlenet_teach_two_heads(splits):
+    found = {"torch": torch, "kd": kd, "WEIGHT": {"taught": 3.0}, "SHARE": 0.6, "ALONE": {}}
+    exec(of_evidence("multi_task", "def per_head"), found)
+    exec(of_evidence("multi_task", "def googlenet"), found)
+    few = [
+        kd.multitask.canvases(part.select(torch.arange(40)), seed=k)
+        for k, part in enumerate((splits.train, splits.val))
+    ]
+    data = kd.data.Splits(few[0], few[1], few[1], splits.classes, {})
+    scores = found["taught_by_googlenet"](data, 1, batch_size=20)
+    assert len(scores) == 2 and all(0 <= v <= 1 for s in scores for v in (s.accuracy, s.mean_iou))
+    model = found["googlenet"]()
+    assert not any(name.startswith("aux") for name, _ in model.named_modules())
+    assert {k: tuple(v.shape) for k, v in model(torch.rand(2, 1, 64, 64)).items()} == {"class": (2, 10), "box": (2, 4)}
+
+
 def test_a_source_that_knows_nothing_smooths_the_labels():
     ((_, _, source),) = tagged("same:smoothed")
     found = {"torch": torch, "kd": kd, "F": F}
@@ -184,6 +201,17 @@ def test_a_source_that_knows_nothing_smooths_the_labels():
     (by_teacher,) = torch.autograd.grad(taught, z)
     (by_label,) = torch.autograd.grad(F.cross_entropy(z, labels, label_smoothing=0.3), z)
     torch.testing.assert_close(by_teacher, by_label)
+
+
+def test_iou_by_hand_is_the_packages_and_torchvisions():
+    from torchvision.ops import box_iou
+
+    ((_, _, source),) = tagged("same:iou")
+    found = {"torch": torch, "kd": kd}
+    exec(source, found)
+    by_hand = found["shared"] / (2 * found["each"] - found["shared"])
+    assert by_hand == pytest.approx(float(kd.multitask.iou(found["moved"], found["true"])), abs=1e-6)
+    assert by_hand == pytest.approx(float(box_iou(found["moved"], found["true"])), abs=1e-6)
 
 
 def test_parts_by_hand_are_the_packages():

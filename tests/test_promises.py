@@ -259,6 +259,65 @@ def test_a_strong_network_recovers_a_ninth_of_the_gap_with_features_or_without()
     assert not record.paired("test", features, told).resolved, "features learned before bring nothing"
 
 
+def two_heads(score, ours, theirs, labels="all"):
+    return contrast(read("multi_task"), score, *({"labels": labels, "method": name} for name in (ours, theirs)))
+
+
+def test_answers_help_one_task_and_the_trunk_both():
+    told = {
+        (ours, theirs, score): two_heads(score, ours, theirs).own
+        for ours, theirs in (("labels", "class alone"), ("taught", "labels"), ("taught, features", "taught"))
+        for score in ("class",)
+    }
+    told |= {(a, b, "mean_iou"): two_heads("mean_iou", a, b).own
+             for a, b in (("labels", "box alone"), ("taught", "labels"), ("taught, features", "taught"))}  # fmt: skip
+    assert [str(d) for d in told.values()] == [
+        "-4.5 ± 2.5", "+4.0 ± 2.3", "+5.1 ± 2.2", "-1.7 ± 0.9", "-4.5 ± 1.8", "+2.2 ± 0.8",
+    ]  # fmt: skip
+    for ours, theirs in (("labels, gradients", "labels"), ("taught, bounded", "taught")):
+        assert not any(two_heads(score, ours, theirs).own.resolved for score in ("class", "mean_iou"))
+    few = [str(two_heads(score, "taught", "labels", "1000").own) for score in ("class", "mean_iou")]
+    assert few == ["+21.1 ± 4.8", "+6.8 ± 2.5"]
+    assert {(row["lr"], row["weight_decay"]) for row in read("multi_task").rows} == {(0.015, 0.1)}, (
+        "own are common rates"
+    )
+
+
+def test_two_heads_cost_what_the_lesson_says():
+    record = read("multi_task")
+
+    def scores(*methods):
+        pairs = zip(methods, ("class", "mean_iou"), strict=True)
+        return zip(*(record.values(key, labels="all", method=m) for m, key in pairs), strict=True)
+
+    found = []
+    for name in ("labels", "taught", "taught, features"):
+        pairs = zip(scores(name, name), scores("class alone", "box alone"), strict=True)
+        found.append(str(kd.records.paired([kd.multitask.delta_m(ours, alone) for ours, alone in pairs], [0.0] * 5)))
+    assert found == ["-4.8 ± 2.0", "-4.8 ± 1.3", "+0.8 ± 1.8"]
+    sizes = [kd.models.parameter_count(kd.multitask.two_headed("cnn", width=8, heads=h))
+             for h in (("class", "box"), ("class",), ("box",))]  # fmt: skip
+    assert sizes[0] / (sizes[1] + sizes[2]) == pytest.approx(0.5, abs=0.04), "half of the parameters"
+
+
+def test_the_weight_of_the_box_trades_the_tasks_and_the_curves_cross():
+    record = read("task_weights_grid")
+
+    def at(method, weight):
+        return [100 * record.mean(key, method=method, weight=weight) for key in ("accuracy", "mean_iou")]
+
+    assert [f"{v:.1f}" for w in (0.3, 30.0) for v in at("labels", w)] == ["65.5", "58.8", "35.0", "70.7"]
+    for method in ("labels", "taught"):
+        curve = [at(method, w) for w in (0.3, 1.0, 3.0, 10.0, 30.0)]
+        assert [c for c, _ in curve] == sorted((c for c, _ in curve), reverse=True)
+        assert [b for _, b in curve] == sorted(b for _, b in curve)
+    (told, told_box), (taught, taught_box) = at("labels", 3.0), at("taught", 3.0)
+    assert taught > told and taught_box < told_box, "at one weight each is ahead in one task"
+    assert np.all(np.array(at("labels", 3.0)) > at("taught", 10.0)) and np.all(
+        np.array(at("taught", 3.0)) > at("labels", 1.0)
+    )
+
+
 @pytest.mark.slow
 def test_in_what_else_both_imitations_are_learned():
     history = run("what_else", "run = kd.distill(")["run"].history

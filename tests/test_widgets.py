@@ -9,6 +9,7 @@ import torch
 
 import kdcourse as kd
 from kdcourse import widgets
+from kdcourse.records import Record
 
 
 def svg(live):
@@ -123,10 +124,32 @@ def test_a_list_with_a_label_moves_with_the_slider_and_the_slider_with_it(temper
     assert beside.value == 20.0
 
 
+def weights_record():
+    rows = [{"method": m, "weight": w, "seed": 100, "accuracy": a, "mean_iou": b}
+            for m, w, a, b in (("labels", 1.0, 0.6, 0.5), ("labels", 3.0, 0.5, 0.7), ("taught", 1.0, 0.65, 0.55),
+                               ("taught", 3.0, 0.55, 0.75))]  # fmt: skip
+    return Record("task_weights_grid", rows)
+
+
+def test_the_weight_of_a_task_shows_what_was_recorded_at_it():
+    live = widgets.task_weight(weights_record())
+    assert [label for label, _ in live.controls["weight"].options] == ["1", "3"]
+    first = "Weight of the box 1. right classes, %: labels alone 60.0, taught 65.0; mean IoU of the boxes, %: "
+    assert alt(live) == f"{first}labels alone 50.0, taught 55.0."
+    live.controls["weight"].value = 3.0
+    assert alt(live).startswith("Weight of the box 3.") and ">70.0<" in svg(live) and ">55.0<" in svg(live)
+
+
 def test_every_control_is_labelled(temperature, gradient, teacher, small):
     few = small.val.images[:8], small.val.labels[:8]
     pruned = widgets.prune(teacher, {"Taylor": kd.taylor.importance(teacher, few)}, small.val.select(torch.arange(8)))
-    for live in (temperature, gradient, pruned, widgets.degrade(teacher, small.val)):
+    for live in (
+        temperature,
+        gradient,
+        pruned,
+        widgets.degrade(teacher, small.val),
+        widgets.task_weight(weights_record()),
+    ):
         assert all(control.description for control in live.controls.values())
     import ipywidgets
 

@@ -58,11 +58,17 @@ def judged(task: Task, card: Card, inputs: Sequence[tuple[Any, ...]], calls: Cal
             facts = (("Input", task.rungs[at]), ("Got", shown(outcome.value)), ("Result", difference))
             hint = found.hint or "Work on copies of the arguments." * bool(outcome.changed)
             return replace(card, state="not yet", facts=facts, hint=hint, arguments=inputs[at])
+    found = task.judge(expected[0], calls.outcomes[0].value)
     scores = [task.judge(e, o.value).score or 0.0 for e, o in zip(expected, calls.outcomes, strict=True)]
     score, bar = floor(_percent(scores) + 1e-9), ceil(_percent([e["bar"] for e in expected]))
     result = f"≈ {score} % right, on average over three draws; ≈ {bar} are asked for"
-    both = [(v.long(), e) for v, e in zip(values, expected, strict=True) if v is not None]
-    if score >= SUSPECT and all((said == teacher_says(e["images"])).double().mean() >= COPY for said, e in both):
+    both = [(_classes(v), e) for v, e in zip(values, expected, strict=True) if v is not None]
+    asked = all("images" in e for e in expected)
+    if (
+        asked
+        and score >= SUSPECT
+        and all((said == teacher_says(e["images"])).double().mean() >= COPY for said, e in both)
+    ):
         hint = "These are the shipped teacher's own answers. Only what is handed over may be used."
         return replace(
             card, state="not yet", facts=(("Result", result),), hint=hint, mistake="the teacher sat the exam"
@@ -70,7 +76,14 @@ def judged(task: Task, card: Card, inputs: Sequence[tuple[Any, ...]], calls: Cal
     if score >= bar:
         return replace(card, state="passed", earned=1.0, says=f"{points(task, 1.0)}. {result}. {task.takeaway}")
     said = (("Draws", f"{len(DRAWS)}, of other images each"), ("Result", result))
-    return replace(card, state="not yet", facts=said, hint=_why(both, score), arguments=inputs[0])
+    return replace(
+        card, state="not yet", facts=said, hint=f"{found.hint} {_why(both, score)}".strip(), arguments=inputs[0]
+    )
+
+
+def _classes(value: Tensor) -> Tensor:
+    """The predicted classes: the values themselves, or the first column where boxes stand behind them."""
+    return (value if value.ndim == 1 else value[:, 0]).long()
 
 
 def _percent(shares: Sequence[float]) -> float:
@@ -83,7 +96,7 @@ def _why(both: Sequence[tuple[Tensor, dict[str, Any]]], score: int) -> str:
     alone = floor(_percent([e["alone"] for _, e in both]))
     if max(kinds) == 1:
         return "All predictions are one class: either nothing was learned, or it was learned from images unlike these."
-    if score <= 12:
+    if score <= 12 and "boxes" not in both[0][1]:
         return f"No better than guessing. {GUESSING}"
     return str(both[0][1]["says"]).format(alone=alone)
 

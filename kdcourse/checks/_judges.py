@@ -8,8 +8,9 @@ import torch
 from torch import Tensor
 
 from kdcourse.checks._task import Strange, Verdict
+from kdcourse.multitask import iou
 
-__all__ = ["ATOL", "RTOL", "close", "number", "predictions", "shown", "tensor_of", "words"]
+__all__ = ["ATOL", "RTOL", "close", "number", "predictions", "sights", "shown", "tensor_of", "words"]
 
 RTOL, ATOL = 1e-4, 1e-5  # relative to each value, and to the largest one
 FLOOR = 1e-6  # what rounding leaves where zero is expected
@@ -201,3 +202,26 @@ def predictions(expected: dict[str, Any], got: Any) -> Verdict:
     if not torch.equal(value.double(), value.double().round()) or value.min() < 0 or value.max() > 9:
         return Verdict(False, f"classes are whole numbers from 0 to 9; {shown(value)} came back")
     return Verdict(True, score=(value.long() == labels).double().mean().item())
+
+
+def sights(expected: dict[str, Any], got: Any) -> Verdict:
+    """Classes and boxes, N x 5 (class, x1, y1, x2, y2): refused where they are none, else the share of both right.
+
+    A box is right where its IoU with ``expected["boxes"]`` is at least ``expected["near"]``.
+    """
+    labels, near = expected["labels"], expected["near"]
+    value = tensor_of(got)
+    wanted = f"{len(labels)} rows of a class and a box (x1, y1, x2, y2) are expected"
+    if value is None or value.is_complex():
+        return Verdict(False, f"{shown(got)} came back; {wanted}")
+    if value.shape != (len(labels), 5):
+        hint = "One row for each *exam* image, in their order: torch.cat([classes[:, None], boxes], dim=1)."
+        return Verdict(False, f"a tensor {_shape(value)} came back; {wanted}", hint)
+    classes, boxes = value[:, 0].double(), value[:, 1:].double()
+    if not torch.equal(classes, classes.round()) or classes.min() < 0 or classes.max() > 9:
+        hint = "The class comes first in a row, then the box."
+        return Verdict(False, f"classes are whole numbers from 0 to 9; {shown(classes)} came back", hint)
+    right, met = classes.long() == labels, iou(boxes, expected["boxes"].double()) >= near
+    shares = (f"{100 * part.double().mean().item():.0f} %" for part in (right, met))
+    told = "In the first draw {} of the classes and {} of the boxes are right.".format(*shares)
+    return Verdict(True, hint=told, score=(right & met).double().mean().item())

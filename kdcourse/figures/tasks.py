@@ -4,17 +4,18 @@ import numpy as np
 from matplotlib.patches import Rectangle
 
 from kdcourse import plots
+from kdcourse._intervals import Difference
 from kdcourse.data import Part
-from kdcourse.multitask import TwoTasks
+from kdcourse.multitask import TwoTasks, delta_m
 from kdcourse.plots import COLOURS
-from kdcourse.records import Record
+from kdcourse.records import Record, paired
 
 __all__ = ["canvases", "task_weights", "two_tasks"]
 
 NAMES = {
     "labels": "labels", "labels, uncertainty": "labels, weighed by uncertainty",
-    "labels, gradients": "labels, gradients without conflict", "taught": "taught",
-    "taught, bounded": "taught, boxes with a bar", "taught, features": "taught, features too",
+    "labels, gradients": "labels, gradients mended", "taught": "taught",
+    "taught, bounded": "taught, the box as a bar", "taught, features": "taught, and shown the trunk",
 }  # fmt: skip
 
 
@@ -23,7 +24,8 @@ def two_tasks(record: Record, *, title: str, labels: str = "all") -> plots.Shown
 
     Args:
         record: ``multi_task``: rows by ``labels`` and ``method``, at own rates.
-        title: its fields are {accuracy} and {boxes}: taught minus labels, in points.
+        title: its fields are {accuracy} and {boxes}, taught minus labels, in points, and what two heads cost against
+            one student a task, minus delta m in %: {sharing} told labels, {answers} taught, {trunk} shown the trunk.
         labels: which of the record's two budgets of labels.
     """
     of = {"labels": labels, "rates": "own"}
@@ -43,33 +45,45 @@ def two_tasks(record: Record, *, title: str, labels: str = "all") -> plots.Shown
     ours, theirs = ({"labels": labels, "method": method} for method in ("taught", "labels"))
     pair = [{**one, "rates": "own"} for one in (ours, theirs)]
     fields = {"accuracy": record.paired("class", *pair), "boxes": record.paired("mean_iou", *pair)}
+    costs = {"sharing": "labels", "answers": "taught", "trunk": "taught, features"}
+    fields |= {name: _cost(record, labels, method) for name, method in costs.items() if method in there}
     return plots.show(
         figure, title=title, fields=fields, alt=f"Accuracy and mean IoU in %: {'; '.join(said)}.",
         caption="Large dots: means of five seeds; small dots: the seeds.",
     )  # fmt: skip
 
 
-def task_weights(record: Record, *, title: str, labels: str = "all") -> plots.Shown:
-    """What the weight of the box does to both answers on validation canvases, for labels alone and taught.
+def _cost(record: Record, labels: str, method: str) -> Difference:
+    """Minus delta m of a two-headed student against the two students for one task, seed by seed."""
+    of = {"labels": labels, "rates": "own"}
+    ours, alone = (
+        list(zip(record.values("class", **of, method=a), record.values("mean_iou", **of, method=b), strict=True))
+        for a, b in ((method, method), ("class alone", "box alone"))
+    )
+    return paired([0.0] * len(ours), [delta_m(m, s) for m, s in zip(ours, alone, strict=True)])
+
+
+def task_weights(record: Record, *, title: str) -> plots.Shown:
+    """Accuracy to the right, mean IoU upwards: one dot a weight of the box, on validation, labels alone and taught.
 
     Args:
-        record: ``task_weights_grid``: rows by ``labels``, ``method`` and ``weight``.
+        record: ``task_weights_grid``: rows by ``method`` and ``weight``.
         title: as in ``plots.show``.
-        labels: which of the record's two budgets of labels.
     """
-    weights = sorted({row["weight"] for row in record.rows})
-    panels = {
-        heading: {
-            method: [100 * record.mean(key, labels=labels, method=method, weight=w) for w in weights]
-            for method in ("labels", "taught")
-        }
-        for heading, key in (("right classes, %", "accuracy"), ("mean IoU of the boxes, %", "mean_iou"))
-    }
-    said = "; ".join(f"{h}, {m}: {', '.join(f'{v:.1f}' for v in c)}" for h, of in panels.items() for m, c in of.items())
-    return plots.lines(
-        panels, x=weights, log="x", xlabel="weight of the box", ylabel="validation canvases", shared=False,
-        title=title, finding=f"At weights {', '.join(f'{w:g}' for w in weights)}: {said}.", caption="One seed each.",
-    )  # fmt: skip
+    weights, said = sorted({row["weight"] for row in record.rows}), []
+    figure, axis = plots.styled(size=(7, 4.2))
+    for colour, (method, name) in zip(COLOURS, (("labels", "labels alone"), ("taught", "taught")), strict=False):
+        x, y = ([100 * record.mean(key, method=method, weight=w) for w in weights] for key in ("accuracy", "mean_iou"))
+        axis.plot(x, y, "o-", color=colour, label=name)
+        for w, *at in zip(weights, x, y, strict=True):
+            axis.annotate(f"{w:g}", at, xytext=(6, 5), textcoords="offset points", fontsize=9, color=colour)
+        said.append(f"{name} {', '.join(f'{a:.1f} and {b:.1f}' for a, b in zip(x, y, strict=True))}")
+    axis.set(xlabel="right classes, % of validation canvases", ylabel="mean IoU of the boxes, %")
+    axis.legend(frameon=False, loc="lower left")
+    alt = f"Accuracy and mean IoU in % at weights {', '.join(f'{w:g}' for w in weights)}: {'; '.join(said)}."
+    return plots.show(
+        figure, title=title, alt=alt, caption="The number at a dot is the weight of the box. One seed each."
+    )
 
 
 def canvases(part: Part, found: TwoTasks | None = None, *, rows: list[int], title: str) -> plots.Shown:
@@ -91,12 +105,13 @@ def canvases(part: Part, found: TwoTasks | None = None, *, rows: list[int], titl
         boxes, heading = [(part.labels["box"][k], COLOURS[2], 3.2)], names[int(part.labels["class"][k])]
         if found is not None and found.ious is not None:
             boxes.append((found.outputs["box"][k], COLOURS[1], 1.6))
-            heading = f"{names[int(found.outputs['class'][k].argmax())]}? IoU {float(found.ious[k]):.2f}"
+            told = names[int(found.outputs["class"][k].argmax())]
+            heading = f"{told}, {'right' if told == heading else 'is ' + heading}\nIoU {float(found.ious[k]):.2f}"
         size = part.images.shape[-1]
         for (left, top, right, low), colour, wide in ((box.tolist(), *rest) for box, *rest in boxes):
             corner = (size * left - 0.5, size * top - 0.5)
             axis.add_patch(Rectangle(corner, size * (right - left), size * (low - top), fc="none", ec=colour, lw=wide))
         axis.set_title(heading, fontsize=9)
-        said.append(heading)
+        said.append(heading.replace("\n", ", "))
     caption = "Green: the true box." if found is None else "Green: the true box. Vermilion: the student's."
     return plots.show(figure, title=title, alt=f"Canvases: {'; '.join(said)}.", caption=caption)
