@@ -112,6 +112,7 @@ def canvases(part: Part, found: TwoTasks | None = None, *, rows: list[int], titl
             corner = (size * left - 0.5, size * top - 0.5)
             axis.add_patch(Rectangle(corner, size * (right - left), size * (low - top), fc="none", ec=colour, lw=wide))
         axis.set_title(heading, fontsize=9)
-        said.append(heading.replace("\n", ", "))
+        corners = ", ".join(f"{v:.2f}" for v in part.labels["box"][k].tolist())
+        said.append(f"{heading.replace(chr(10), ', ')}, box ({corners})")
     caption = "Green: the true box." if found is None else "Green: the true box. Vermilion: the student's."
     return plots.show(figure, title=title, alt=f"Canvases: {'; '.join(said)}.", caption=caption)

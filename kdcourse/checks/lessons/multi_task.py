@@ -143,7 +143,7 @@ WEIGH = Task(
     reference=see,
     judge=sights,
     answers=draws(_weigh_answers),
-    limit=LIMIT,
+    limit=2 * LIMIT,  # two tasks take longer than one
     hints=(
         "Train once with the class alone, once with the box alone, and see how far each gets. How large are the two "
         "losses at the start, and at the end?",
