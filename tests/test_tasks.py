@@ -86,7 +86,7 @@ def test_a_task_is_data_and_functions_of_plain_values(task):
     inputs = task.inputs(0)
     assert len(inputs) == len(task.rungs) == len(set(task.rungs))
     assert len(task.hints) >= 2 and "____" in task.hints[-1]
-    assert task.minutes > 0 and task.points > 0 and task.limit <= 20
+    assert task.minutes > 0 and task.points > 0 and task.limit <= 10
     assert task.solution.startswith((f"def {task.reference.__name__}(", f"{task.reference.__name__} = {{"))
     assert len(task.parameters) == len(inputs[0])
     for args in inputs:
