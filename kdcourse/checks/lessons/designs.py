@@ -20,9 +20,9 @@ LABELS_LEAD = 0.035  # over what the 500 labels alone reach on the same exam
 
 
 def distilled(images: Tensor, labels: Tensor, unlabelled: Tensor, teacher_logits: Tensor, exam: Tensor) -> Tensor:
-    student, steps = kd.build("cnn", width=8, seed=0), 200
-    optimizer = torch.optim.AdamW(student.parameters(), lr=1e-2, weight_decay=0.05)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 1e-2, total_steps=steps)
+    student, steps = kd.build("cnn", width=8, seed=0), 150
+    optimizer = torch.optim.AdamW(student.parameters(), lr=2e-2, weight_decay=0.05)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 2e-2, total_steps=steps)
     student.train()
     for _ in range(steps):
         at = torch.randint(len(unlabelled), (64,))
@@ -67,7 +67,7 @@ DISTILLED = Task(
     limit=LIMIT,
     hints=(
         "The 500 labels are the smaller half of what you are given. What do the logits of 2,000 images say?",
-        "The skeleton, with blanks:\nfor _ in range(200):\n    at = torch.randint(len(unlabelled), (64,))\n"
+        "The skeleton, with blanks:\nfor _ in range(150):\n    at = torch.randint(len(unlabelled), (64,))\n"
         "    soft = (teacher_logits[at] / T).softmax(dim=1)\n    loss = T**2 * F.cross_entropy(____ / T, soft)\n    ____",
     ),
     takeaway="A teacher's answers to images without labels are worth more than the labels you have.",
@@ -86,7 +86,7 @@ def new_camera(images: Tensor) -> Tensor:
 def read_new_camera(images: Tensor, labels: Tensor, teacher_logits: Tensor, new: Tensor, exam: Tensor) -> Tensor:
     like_new = F.avg_pool2d(images, 5, stride=1, padding=2)  # blurred, then given the new camera's mean and spread
     like_new = (like_new - like_new.mean()) / like_new.std() * new.std() + new.mean()
-    student, steps = kd.build("cnn", width=8, seed=0), 200
+    student, steps = kd.build("cnn", width=8, seed=0), 120
     optimizer = torch.optim.AdamW(student.parameters(), lr=1e-2, weight_decay=0.05)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 1e-2, total_steps=steps)
     student.train()
