@@ -17,7 +17,7 @@ from kdcourse.synthesis import synthesise
 from kdcourse.training import distill, train
 
 if TYPE_CHECKING:
-    from kdcourse import checks, diagrams, figures, pipeline, plots, records, widgets
+    from kdcourse import checks, diagrams, federated, figures, pipeline, plots, records, stacked, widgets
 
 try:
     __version__ = version("kdcourse")
@@ -25,15 +25,18 @@ except PackageNotFoundError:  # a source tree that was never installed
     __version__ = "0+unknown"
 
 __all__ = [
-    "Interrupted", "build", "checks", "data", "diagrams", "distill", "evaluate", "evaluation", "export", "figures",
-    "load", "load_frozen", "load_teacher", "losses", "measured", "models", "multitask", "over_seeds", "pipeline",
-    "plots", "predict", "profile", "records", "save_frozen", "split", "synthesis", "synthesise", "taylor", "train",
-    "training", "widgets",
+    "Interrupted", "build", "checks", "data", "diagrams", "distill", "evaluate", "evaluation", "export", "federated",
+    "figures", "load", "load_frozen", "load_teacher", "losses", "measured", "models", "multitask", "over_seeds",
+    "pipeline", "plots", "predict", "profile", "records", "save_frozen", "split", "stacked", "synthesis",
+    "synthesise", "taylor", "train", "training", "widgets",
 ]  # fmt: skip
+
+
+ROOMS = ("checks", "diagrams", "federated", "figures", "pipeline", "plots", "records", "stacked", "widgets")
 
 
 def __getattr__(name: str) -> Any:
     """Rooms that cost an import of their own load when they are first used."""
-    if name in ("checks", "diagrams", "figures", "pipeline", "plots", "records", "widgets"):
+    if name in ROOMS:
         return import_module(f"kdcourse.{name}")
     raise AttributeError(f"module 'kdcourse' has no attribute {name!r}")

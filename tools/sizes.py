@@ -1,4 +1,8 @@
-"""Count lines of code in the package and fail above the house's limits. Blank lines, comments, docstrings aside."""
+"""Count lines of code in the package and fail above the house's limits. Blank lines, comments, docstrings aside.
+
+The package's limit leaves out what a lesson shows (diagrams, figures, live controls), grades, or plugs in elsewhere:
+each lesson adds to those.
+"""
 
 import ast
 import io
@@ -7,6 +11,7 @@ import tokenize
 from pathlib import Path
 
 PACKAGE = Path(__file__).parent.parent / "kdcourse"
+APART = ("checks", "diagrams", "figures", "widgets", "federated/flower.py")  # what lessons show, grade, plug in
 LIMITS = {"package": 8000, "module": 400, "function": 40}
 SKIPPED = {tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT, tokenize.ENDMARKER}
 
@@ -38,14 +43,14 @@ def main() -> int:
     for path in sorted(PACKAGE.rglob("*.py")):
         source = path.read_text()
         lines, name = code_lines(source), str(path.relative_to(PACKAGE))
-        total += 0 if name.startswith(("checks", "diagrams")) else len(lines)
+        total += 0 if name.startswith(APART) else len(lines)
         functions = [n for n in ast.walk(ast.parse(source)) if isinstance(n, (ast.FunctionDef, ast.AsyncFunctionDef))]
         sizes = {f.name: len(lines & set(range(f.lineno, (f.end_lineno or 0) + 1))) for f in functions}
         longest = max(sizes, key=sizes.__getitem__, default="")
         print(f"{name:22} {len(lines):5}   longest function {longest} {sizes.get(longest, 0)}")
         broken += [f"{name} has {len(lines)} lines"] if len(lines) > LIMITS["module"] else []
         broken += [f"{name}: {f} has {n} lines" for f, n in sizes.items() if n > LIMITS["function"]]
-    print(f"{'all but checks, diagrams':22} {total:5}")
+    print(f"{'the rooms that are counted':26} {total:5}")
     broken += [f"the package has {total} lines"] if total > LIMITS["package"] else []
     for line in broken:
         print("too long:", line, file=sys.stderr)
