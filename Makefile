@@ -7,7 +7,7 @@ CHECK := $(QUIET) KDCOURSE_RECORDS=check
 NOTEBOOKS := notebooks solutions
 NBVAL := $(PY) -m pytest -p no:randomly --nbval --nbval-current-env --nbval-cell-timeout=300 --nbval-sanitize-with tests/sanitize.cfg $(NOTEBOOKS)
 
-.PHONY: help setup pipeline test test-fast test-portable mutants lab notebooks exercises experiments lint bench teacher course
+.PHONY: help setup pipeline test test-fast test-portable mutants lab notebooks exercises experiments lint bench bench-federated teacher course
 help:            ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
 
@@ -40,6 +40,8 @@ lint: setup      ## ruff, mypy, import layers, size limits
 	@$(PY) -m ruff check . && $(PY) -m ruff format --check . && $(PY) -m mypy && .venv/bin/lint-imports && $(PY) tools/sizes.py
 bench: setup     ## speed beside what a user would pick instead
 	@$(QUIET) $(PY) tests/bench/training.py && $(QUIET) $(PY) tests/bench/importance.py
+bench-federated: setup ## rounds of federated averaging beside a plain loop
+	@$(QUIET) $(PY) tests/bench/federated.py
 course: setup    ## number the lessons as course.toml says; links, README's table and the map follow
 	@$(PY) tools/course.py
 teacher: setup   ## train the shipped teacher again: make teacher FASHION=folder

@@ -18,13 +18,26 @@ from torch.nn import functional as F
 
 from kdcourse._arguments import fail
 from kdcourse.data import Part
+from kdcourse.federated import CONVENTIONS
+from kdcourse.federated import partition as divide
 from kdcourse.losses import Loss
 from kdcourse.models import preserved
 from kdcourse.plots import COLOURS
 from kdcourse.records import Record
 from kdcourse.taylor import gated, gates
 
-__all__ = ["Live", "Picture", "degrade", "gradient", "live", "prune", "shares", "task_weight", "temperature"]
+__all__ = [
+    "Live",
+    "Picture",
+    "degrade",
+    "gradient",
+    "live",
+    "partition",
+    "prune",
+    "shares",
+    "task_weight",
+    "temperature",
+]
 
 FONT = 'font-family="DejaVu Sans, Verdana, sans-serif" font-size="12" fill="#222"'
 
@@ -347,3 +360,35 @@ def task_weight(record: Record) -> Live:
     stops = [(f"{weight:g}", weight) for weight in weights]
     slider = ipywidgets.SelectionSlider(options=stops, value=weights[0], description="weight of the box")
     return live(draw, weight=slider)
+
+
+def partition(part: Part, *, clients: int = 10, seed: int = 0) -> Live:
+    """Dirichlet's alpha on a slider, its convention in a list, and who then holds how many images of each class.
+
+    Args:
+        part: labelled images; its classes' names stand beside the rows.
+        clients: how many owners.
+        seed: of the draw.
+    """
+    names = part.classes or tuple(map(str, range(int(part.labels.max()) + 1)))
+
+    def draw(alpha: float, convention: str) -> Picture:
+        counts = divide(part, clients=clients, how="dirichlet", alpha=alpha, convention=convention, seed=seed).counts
+        body = "".join(text(100, 44 + 24 * c, name, "end") for c, name in enumerate(names))
+        for k, row in enumerate(counts.tolist()):
+            x = 130 + 44 * k
+            body += text(x, 14, str(k), "middle") + text(x, 48 + 24 * len(names), str(sum(row)), "middle")
+            for c, n in ((c, n) for c, n in enumerate(row) if n):
+                radius = 11 * (n / (len(part) / clients)) ** 0.5
+                body += f'<circle cx="{x}" cy="{40 + 24 * c}" r="{min(radius, 14):.1f}" fill="{COLOURS[0]}" '
+                body += 'fill-opacity="0.75"/>'
+        body += text(100, 14, "owner", "end") + text(100, 48 + 24 * len(names), "images", "end")
+        kinds, sizes = (counts > counts.sum(dim=1, keepdim=True) / 50).sum(dim=1), counts.sum(dim=1)
+        said = f"Alpha {alpha:g}, {convention}: an owner holds {int(sizes.min())} to {int(sizes.max())} images, and "
+        said += f"{int(kinds.min())} to {int(kinds.max())} classes of more than 2 %."
+        return Picture(body, 160 + 44 * clients, 60 + 24 * len(names), said)
+
+    stops = [(f"{alpha:g}", alpha) for alpha in (0.05, 0.1, 0.3, 1.0, 3.0, 10.0, 100.0)]
+    slider = ipywidgets.SelectionSlider(options=stops, value=1.0, description="alpha")
+    kinds = ipywidgets.Dropdown(options=CONVENTIONS, value=CONVENTIONS[0], description="convention")
+    return live(draw, alpha=slider, convention=kinds)

@@ -1,4 +1,4 @@
-"""The checks against a corpus of answers by people who had not seen them: 718 wrong ones and 274 right ones."""
+"""The checks against a corpus of answers by people who had not seen them: 778 wrong ones and 291 right ones."""
 
 from collections import Counter
 from dataclasses import replace
@@ -18,6 +18,7 @@ CUT = {"why_distil.1": 2, "cross_entropy.3": 2, "eight_bugs.2": 2, "taylor_fo.2"
 # And a tiny number added to a length that is never small is no mistake.
 # And whoever takes the last of two classes that tie gets the same value.
 RIGHT_SINCE = {
+    "federated_averaging.3": "whole bytes of one number first",
     "directions.4": "where two logits tie, the last class is taken",
     "what_else.2": "1e-6 added to the length",
     "pruning.4": "too many where scores tie",
@@ -77,7 +78,7 @@ def test_right_designs_are_accepted(task):
 
 def test_the_corpus_is_as_large_as_it_says_and_a_quarter_is_put_aside():
     sizes = {kind: len(found) for kind, found in corpus().items()}
-    assert sizes == {"wrong": 314, "unread": 106, "fresh": 298, "right": 274}
+    assert sizes == {"wrong": 314, "unread": 106, "fresh": 358, "right": 291}
     assert set(Counter(a.task for a in corpus()["right"])) == {*QUICK, *SLOW}
 
 

@@ -24,6 +24,7 @@ from kdcourse.diagrams import (
     _directions,
     _distillation,
     _drawing,
+    _drift,
     _gate,
     _leak,
     _missing_class,
@@ -31,6 +32,7 @@ from kdcourse.diagrams import (
     _nested_subspaces,
     _parts,
     _relations,
+    _rounds,
     _shift,
     _simplex,
     _taps,
@@ -103,7 +105,7 @@ def test_there_are_these():
         "nested_subspaces",
     }
     later = {"bugs", "channel", "course", "four_steps", "gate", "looks", "mistakes", "parts", "relations", "taps"}
-    assert set(DIAGRAMS) == first | later | {"directions", "two_heads"}
+    assert set(DIAGRAMS) == first | later | {"directions", "drift", "rounds", "two_heads"}
 
 
 def test_the_map_shows_every_lesson_and_fills_the_way_for_three_hours(drawn):
@@ -496,3 +498,38 @@ def test_both_roads_end_at_the_same_point_and_at_right_angles(drawn):
         assert np.linalg.norm(tip - there) == pytest.approx(0.07, abs=0.03)  # it ends just before the dot
         towards = (tip - start) / np.linalg.norm(tip - start)
         assert towards @ (there - start) / np.linalg.norm(there - start) > 0.999
+
+
+# ---------------------------------------------------------------- many owners
+
+
+def test_one_local_step_ends_at_the_best_for_both_and_many_steps_do_not():
+    best = _drift.common()
+    slope = sum(_drift.CURVED[k] * (best - _drift.BEST[k]) for k in _drift.BEST)
+    assert np.allclose(slope, 0), "the sum of both losses is flat there"
+    assert np.allclose(_drift.settled(1), best)
+    ends = [float(np.linalg.norm(_drift.settled(steps) - best)) for steps in (1, 5, 20)]
+    assert ends[0] < 1e-9 < ends[1] < ends[2]
+    homes = np.mean(list(_drift.BEST.values()), axis=0)
+    assert np.linalg.norm(_drift.settled(_drift.LONG) - homes) < 1e-3, "with no end of steps: the mean of both bests"
+
+
+def test_a_walk_goes_down_its_owners_loss():
+    for owner in _drift.BEST:
+        walked = _drift.walk(owner, _drift.START, 20)
+        losses = [float((_drift.CURVED[owner] * (w - _drift.BEST[owner]) ** 2).sum()) for w in walked]
+        assert losses == sorted(losses, reverse=True) and losses[-1] < 0.2 * losses[0]
+
+
+def test_the_distances_in_the_words_are_those_that_are_drawn(drawn):
+    away = np.linalg.norm(_drift.settled(_drift.MANY) - _drift.common())
+    assert f"stands {away:.2f} from the cross." in drawn["drift"].alt and "stands 0.00 from" in drawn["drift"].alt
+
+
+def test_owners_weigh_as_they_have_images(drawn):
+    counts = [n for _, n in _rounds.OWNERS.values()]
+    told = re.findall(r"([0-9.]+) w", drawn["rounds"].alt.split("w = ")[1])
+    assert [float(v) for v in told] == pytest.approx([n / sum(counts) for n in counts])
+    assert len(drawn["rounds"].figure.findobj(AxesImage)) == 9
+    classes = [{_drawing.CLASSES.index(name) for name in names} for names, _ in _rounds.OWNERS.values()]
+    assert not classes[0] & classes[1] and not classes[1] & classes[2]

@@ -232,6 +232,47 @@ def test_the_weight_of_a_task_is_shown_for_both_answers():
     assert [text.get_text() for text in shown.figure.axes[0].texts] == ["1", "3", "1", "3"]
 
 
+def test_a_division_is_drawn_dot_by_dot(small):
+    made = {"even": kd.federated.partition(small.train, clients=5),
+            "shards": kd.federated.partition(small.train, clients=5, how="shards")}  # fmt: skip
+    shown = figures.holdings(made, title="Two ways to divide 400 images")
+    for axis, owners in zip(shown.figure.axes, made.values(), strict=True):
+        (dots,) = axis.collections
+        counts = owners.counts[dots.get_offsets()[:, 0].astype(int), dots.get_offsets()[:, 1].astype(int)]
+        assert len(dots.get_sizes()) == int((owners.counts > 0).sum())
+        assert dots.get_sizes() / dots.get_sizes()[0] == pytest.approx((counts / counts[0]).numpy())
+    assert "even: 80 to 80 images an owner, 10 to 10 classes" in shown.alt
+
+
+def averaged_rows():
+    shares = {"one hand": 0.9, "even": 0.85, "Dirichlet 0.1": 0.8, "two shards": 0.7}
+    rows = []
+    for division, share in shares.items():
+        for seed in SEEDS:
+            right = answers(share, seed)
+            made = {"division": division, "method": "average", "rates": "own", "seed": seed}
+            made |= {"test": float(right.float().mean()), "test, each": pack(right), "curve": [share - 0.2, share]}
+            rows.append(made)
+    rows += [
+        {"division": "Dirichlet 0.1", "method": "apart", "rates": "own", "seed": s, "accuracy": 0.4} for s in SEEDS
+    ]
+    return Record("averaged", rows)
+
+
+def test_every_division_is_a_line_of_its_rounds():
+    made = averaged_rows()
+    shown = figures.merged(made, title="{hand:.0f}, {shards:.0f} and {dirichlet:.0f} points; apart {apart:.0f} %")
+    lines = shown.figure.axes[0].lines
+    assert [line.get_ydata().tolist() for line in lines] == [
+        pytest.approx([100 * s - 20, 100 * s]) for s in (0.9, 0.85, 0.8, 0.7)
+    ]
+    of = lambda d: {"division": d, "method": "average", "rates": "own"}  # noqa: E731
+    lost = [made.paired("test", of(a), of(b)).difference
+            for a, b in (("one hand", "even"), ("even", "two shards"), ("even", "Dirichlet 0.1"))]  # fmt: skip
+    told = [f"{100 * value:.0f}" for value in lost]
+    assert shown.title == f"{told[0]}, {told[1]} and {told[2]} points; apart 40 %"
+
+
 def test_canvases_show_the_true_box_and_the_students():
     part = kd.multitask.canvases((torch.rand(3, 1, 28, 28), torch.tensor([1, 2, 3])), seed=0)
     alone = figures.canvases(part, rows=[0, 2], title="Two canvases and their boxes, which we know")

@@ -214,6 +214,20 @@ def test_iou_by_hand_is_the_packages_and_torchvisions():
     assert by_hand == pytest.approx(float(box_iou(found["moved"], found["true"])), abs=1e-6)
 
 
+def test_a_mean_of_weights_by_hand_is_the_packages_and_one_step():
+    ((_, _, source),) = tagged("same:mean_of")
+    found = {"torch": torch, "kd": kd}
+    exec(source, found)
+    assert float(found["merged"]) == pytest.approx(float(found["by_hand"]))
+    assert float(found["by_hand"]) == pytest.approx(float(found["step"](0.0, found["x"], found["y"])))
+    twice = [
+        found["step"](w, x, slope * x)
+        for w, x, slope in ((found["w1"], found["x1"], 2), (found["w2"], found["x2"], -2))
+    ]
+    place = found["step"](found["step"](0.0, found["x"], found["y"]), found["x"], found["y"])
+    assert abs(float(3 / 4 * twice[0] + 1 / 4 * twice[1] - place)) > 0.01, "two steps are not"
+
+
 def test_parts_by_hand_are_the_packages():
     ((_, _, source),) = tagged("same:decoupled")
     g = torch.Generator().manual_seed(0)

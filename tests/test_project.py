@@ -287,7 +287,7 @@ def test_tasks_answers_and_checks_have_the_names_of_lessons():
     slugs = {lesson["slug"] for lesson in COURSE if lesson["points"]}
     helpers = {"__init__", "biases", "controls", "copies", "descent", "designs", "gradients", "heads", "imitations"}
     helpers |= {"counting", "decoupling", "distances", "knapsack", "limits", "recovery", "smoothing", "staircases"}
-    helpers |= {"gains", "overlaps", "sharing", "standardising", "stepping", "units"}
+    helpers |= {"dividing", "gains", "overlaps", "rounds", "sharing", "standardising", "stepping", "units"}
     assert {path.stem for path in (ROOT / "kdcourse/checks/lessons").glob("*.py")} == slugs | helpers
     assert {path.stem for path in (ROOT / "tests/answers").glob("*.py")} == slugs | {"__init__"}
 
@@ -345,23 +345,26 @@ UNTOUCHED = ("kdcourse/**/*.py", "notebooks/results/*", "notebooks/claims.toml",
 
 def test_a_lesson_moves_by_one_number_in_course_toml(tree):
     before = contents(tree, *UNTOUCHED)
-    rewrite(tree / "notebooks/course.toml", "number = 6\n", "number = 16\n")
+    rewrite(tree / "notebooks/course.toml", "number = 6\n", "number = 17\n")
     late = course(tree, "--check")
-    assert late.returncode != 0 and re.search("16_cross_entropy.ipynb.*; run make course", late.stderr)
+    assert late.returncode != 0 and re.search("17_cross_entropy.ipynb.*; run make course", late.stderr)
     assert (tree / "notebooks/06_cross_entropy.ipynb").is_file(), "a check writes nothing"
     for arguments in ([], ["--check"]):
         assert (done := course(tree, *arguments)).returncode == 0, done.stderr
     for folder in ("notebooks", "exercises", "solutions"):
-        assert [path.name for path in (tree / folder).glob("*cross_entropy.ipynb")] == ["16_cross_entropy.ipynb"]
+        assert [path.name for path in (tree / folder).glob("*cross_entropy.ipynb")] == ["17_cross_entropy.ipynb"]
     assert broken(tree) == []
     assert contents(tree, *UNTOUCHED) == before
     everything = {path: prose(path) for path in pages(tree)}
     assert not [path for path, text in everything.items() if "06_cross_entropy" in text]
-    links = [link for text in everything.values() for link in re.findall(r"\[([^\]]*)\]\([^)]*16_cross_entropy", text)]
-    assert {"lesson 16", "16", "16 Softmax and cross-entropy", "Softmax and cross-entropy →"} <= set(links)
+    links = [link for text in everything.values() for link in re.findall(r"\[([^\]]*)\]\([^)]*17_cross_entropy", text)]
+    assert {"lesson 17", "17", "17 Softmax and cross-entropy", "Softmax and cross-entropy →"} <= set(links)
     assert not [link for link in links if re.search(r"\b06\b", link)]
-    first = prose(tree / "notebooks/16_cross_entropy.ipynb")
-    assert first.startswith("[← Multi-task](15_multi_task.ipynb) ·") and "\n# 16 · Softmax and cross-entropy\n" in first
+    first = prose(tree / "notebooks/17_cross_entropy.ipynb")
+    assert (
+        first.startswith("[← Federated averaging](16_federated_averaging.ipynb) ·")
+        and "\n# 17 · Softmax and cross-entropy\n" in first
+    )
     assert "(18_four_steps.ipynb)" in first.splitlines()[0]
     found = in_tree(tree, "-c", "from kdcourse.checks import tasks; print(*dict.fromkeys(t.id[:-2] for t in tasks()))")
     assert found.stdout.split()[6:] == [
@@ -374,6 +377,7 @@ def test_a_lesson_moves_by_one_number_in_course_toml(tree):
         "single_task",
         "directions",
         "multi_task",
+        "federated_averaging",
         "cross_entropy",
         "four_steps",
     ], found.stderr
@@ -418,7 +422,9 @@ def test_a_lesson_is_split_by_an_entry_and_a_notebook_without_a_number(tree):
         assert (done := course(tree, *arguments)).returncode == 0, done.stderr
     assert not (tree / "notebooks/nine_bugs.ipynb").exists()
     text = prose(tree / "notebooks/17_nine_bugs.ipynb")
-    assert text.startswith("[← Multi-task](15_multi_task.ipynb) · [map](00_start_here.ipynb#The-map) · ")
+    assert text.startswith(
+        "[← Federated averaging](16_federated_averaging.ipynb) · [map](00_start_here.ipynb#The-map) · "
+    )
     assert "[The four-step pipeline →](18_four_steps.ipynb)" in text.splitlines()[0]
     assert (
         "# 17 · Nine bugs\n" in text
@@ -430,7 +436,7 @@ def test_a_lesson_is_split_by_an_entry_and_a_notebook_without_a_number(tree):
         ("notebooks/00_start_here.ipynb", "17_nine_bugs.ipynb"),
     ):
         assert f"| [17 Nine bugs]({link}) | write the loss wrongly | 20 | [06](" in prose(tree / path)
-    assert "[Nine bugs →](17_nine_bugs.ipynb)" in prose(tree / "notebooks/15_multi_task.ipynb")
+    assert "[Nine bugs →](17_nine_bugs.ipynb)" in prose(tree / "notebooks/16_federated_averaging.ipynb")
     assert "[← Nine bugs](17_nine_bugs.ipynb)" in prose(tree / "notebooks/18_four_steps.ipynb")
     assert broken(tree) == []
 

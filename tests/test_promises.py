@@ -566,3 +566,38 @@ def test_the_layerwise_loss_helps_little_and_its_terms_measure_little():
         for one, other in ((distance[1:], dependence[1:]), (size, instability))
     )
     assert all(low < 0 < high for _, low, high in left) and min(middle for middle, _, _ in right) > 0
+
+
+def merged(division, method="average"):
+    return {"division": division, "method": method, "rates": "own"}
+
+
+def test_merging_costs_nothing_among_owners_who_are_alike_and_much_among_others():
+    record = read("averaged")
+    names = ("one hand", "even", "Dirichlet 0.1", "two shards")
+    assert [f"{100 * record.mean('accuracy', **merged(name)):.1f}" for name in names] == [
+        "83.4",
+        "84.1",
+        "80.3",
+        "73.6",
+    ]
+    pairs = (("even", "one hand"), ("Dirichlet 0.1", "even"), ("two shards", "even"))
+    found = [record.paired("test", merged(ours), merged(theirs)) for ours, theirs in pairs]
+    assert [str(d) for d in found] == ["+0.7 ± 0.8", "-3.8 ± 2.1", "-10.5 ± 0.8"]
+    assert [d.resolved for d in found] == [False, True, True]
+    apart = [100 * record.mean(key, **merged("Dirichlet 0.1", "apart")) for key in ("accuracy", "best")]
+    assert [f"{v:.0f}" for v in apart] == ["39", "54"]
+
+
+def test_uneven_owners_need_more_rounds():
+    record, found = read("averaged"), {}
+    for division in ("even", "Dirichlet 0.1", "two shards"):
+        rounds = [next(k for k, v in enumerate(curve, 1) if v >= 0.75)
+                  for curve in record.values("curve", **merged(division))]  # fmt: skip
+        found[division] = min(rounds), max(rounds)
+    assert found == {"even": (2, 3), "Dirichlet 0.1": (4, 11), "two shards": (24, 28)}
+
+
+def test_rates_of_owners_lie_inside_their_grid():
+    grid = sorted({row["lr"] for row in read("owner_rates_grid").rows})
+    assert all(grid[0] < row["lr"] < grid[-1] for row in read("averaged").rows)

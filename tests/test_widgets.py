@@ -140,6 +140,22 @@ def test_the_weight_of_a_task_shows_what_was_recorded_at_it():
     assert alt(live).startswith("Weight of the box 3.") and ">70.0<" in svg(live) and ">55.0<" in svg(live)
 
 
+def test_the_division_shows_who_holds_what(splits):
+    live = widgets.partition(splits.train)
+    assert live.controls["alpha"].value == 1.0 and live.controls["convention"].value == "classes"
+    for alpha, convention in ((0.1, "classes"), (100.0, "balanced"), (0.05, "owners")):
+        live.controls["alpha"].value, live.controls["convention"].value = alpha, convention
+        made = kd.federated.partition(
+            splits.train, clients=10, how="dirichlet", alpha=alpha, convention=convention, seed=0
+        )
+        sizes = [len(part) for part in made]
+        assert alt(live).startswith(
+            f"Alpha {alpha:g}, {convention}: an owner holds {min(sizes)} to {max(sizes)} images"
+        )
+        assert svg(live).count("<circle") == int((made.counts > 0).sum())
+        assert all(f">{size}<" in svg(live) for size in sizes)
+
+
 def test_every_control_is_labelled(temperature, gradient, teacher, small):
     few = small.val.images[:8], small.val.labels[:8]
     pruned = widgets.prune(teacher, {"Taylor": kd.taylor.importance(teacher, few)}, small.val.select(torch.arange(8)))
@@ -149,6 +165,7 @@ def test_every_control_is_labelled(temperature, gradient, teacher, small):
         pruned,
         widgets.degrade(teacher, small.val),
         widgets.task_weight(weights_record()),
+        widgets.partition(small.train),
     ):
         assert all(control.description for control in live.controls.values())
     import ipywidgets

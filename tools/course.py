@@ -250,7 +250,10 @@ def claims(lessons: list[Lesson]) -> str:
         path = ROOT / "notebooks/results" / f"{slug}_claims.json"
         for ruling in json.loads(path.read_text()) if path.is_file() else []:
             verdicts.setdefault(ruling["verdict"], []).append(ruling["row"])
-    rows = {row for found in verdicts.values() for row in found}
+    built = {slug for lesson in lessons for slug in lesson["evidence"]}
+    asked = tomllib.loads((ROOT / "notebooks/claims.toml").read_text(encoding="utf-8"))["claim"]
+    whole = {claim["row"] for claim in asked if built.issuperset(claim["evidence"])}  # the others wait for a part
+    rows = {row for found in verdicts.values() for row in found} & whole
     words = "; ".join(f"{verdict}: {', '.join(map(str, sorted(found)))}" for verdict, found in sorted(verdicts.items()))
     return f"{len(rows)} of the article's 22 claims are ruled on so far ({words}); the others wait for their lessons."
 

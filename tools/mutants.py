@@ -237,6 +237,20 @@ MUTANTS = [
     Mutant("class and box kept apart", "multitask.py", 'torch.where((classes != NO_LABEL)[:, None], part.labels["box"], float(NO_LABEL))', 'part.labels["box"]', "multitask"),
     Mutant("turned boxes overlap", "multitask.py", "areas = [(b[:, 2:] - b[:, :2]).clamp(min=0).prod(dim=1)", "areas = [(b[:, 2:] - b[:, :2]).prod(dim=1)", "multitask"),
     Mutant("an error counts as a score", "multitask.py", "(-1 if turned else 1)", "1", "multitask"),
+    Mutant("every owner weighs the same", "federated/server.py", "u.examples if weighted else 1", "1", "federated"),
+    Mutant("NaN let into the mean", "federated/server.py", "if not bool(value.isfinite().all()):", "if False:", "federated"),
+    Mutant("an owner counted twice", "federated/server.py", "if update.owner in good:", "if False:", "federated"),
+    Mutant("a stranger heard", "federated/server.py", "if update.owner not in asked:", "if False:", "federated"),
+    Mutant("bytes of one owner", "federated/averaging.py", "bytes_of(weights) * len(asked)", "bytes_of(weights)", "federated"),
+    Mutant("every round in the same order", "federated/owners.py", "(local.seed * 1_000_003 + round) * 1_000_003", "local.seed * 1_000_003", "federated"),
+    Mutant("a resumed federation begins anew", "federated/averaging.py", "    if resume is None:\n        return State", "    if True:\n        return State", "federated"),
+    Mutant("the pull forgotten in a stack", "stacked/stack.py", "if start is not None and rule.proximal:", "if False:", "stacked"),
+    Mutant("padding counts", "stacked/stack.py", "dtype=torch.bool) if known is None else known", "dtype=torch.bool)", "stacked"),
+    Mutant("one dropout mask for all models", "stacked/stack.py", 'randomness="different"', 'randomness="same"', "stacked"),
+    Mutant("AdamW without its correction", "stacked/stack.py", "(1 - 0.9 ** (at + 1))", "1.0", "stacked"),
+    Mutant("rates of the wrong model", "stacked/fitting.py", "[value[i] for i in taken]", "[value[i] for i in sorted(taken)]", "stacked"),
+    Mutant("owners draw from a fixed seed", "federated/partition.py", "rng = np.random.default_rng(seed)", "rng = np.random.default_rng(0)", "federated"),
+    Mutant("the ensemble is its first owner", "federated/answers.py", "    for update in updates:\n        worker", "    for update in updates[:1] * len(updates):\n        worker", "federated"),
 ]  # fmt: skip
 
 

@@ -9,6 +9,7 @@ from kdcourse.diagrams._channel import channel
 from kdcourse.diagrams._course import course
 from kdcourse.diagrams._directions import directions
 from kdcourse.diagrams._distillation import distillation
+from kdcourse.diagrams._drift import drift
 from kdcourse.diagrams._four_steps import four_steps
 from kdcourse.diagrams._gate import gate
 from kdcourse.diagrams._inversion import inversion
@@ -19,6 +20,7 @@ from kdcourse.diagrams._mistakes import mistakes
 from kdcourse.diagrams._nested_subspaces import nested_subspaces
 from kdcourse.diagrams._parts import parts
 from kdcourse.diagrams._relations import relations
+from kdcourse.diagrams._rounds import rounds
 from kdcourse.diagrams._shift import shift
 from kdcourse.diagrams._simplex import simplex
 from kdcourse.diagrams._taps import taps
@@ -26,7 +28,7 @@ from kdcourse.diagrams._temperature import temperature
 from kdcourse.diagrams._two_heads import two_heads
 
 __all__ = [
-    "bugs", "channel", "course", "directions", "distillation", "four_steps", "gate", "inversion", "leak", "looks",
-    "missing_class", "mistakes", "nested_subspaces", "parts", "relations", "shift", "simplex", "taps",
-    "temperature", "two_heads",
+    "bugs", "channel", "course", "directions", "distillation", "drift", "four_steps", "gate", "inversion", "leak",
+    "looks", "missing_class", "mistakes", "nested_subspaces", "parts", "relations", "rounds", "shift", "simplex",
+    "taps", "temperature", "two_heads",
 ]  # fmt: skip
