@@ -388,7 +388,7 @@ def partition(part: Part, *, clients: int = 10, seed: int = 0) -> Live:
         said += f"{int(kinds.min())} to {int(kinds.max())} classes of more than 2 %."
         return Picture(body, 160 + 44 * clients, 60 + 24 * len(names), said)
 
-    stops = [(f"{alpha:g}", alpha) for alpha in (0.05, 0.1, 0.3, 1.0, 3.0, 10.0, 100.0)]
+    stops = [(f"{alpha:g}", alpha) for alpha in (0.05, 0.1, 0.3, 1.0, 10.0, 100.0)]
     slider = ipywidgets.SelectionSlider(options=stops, value=1.0, description="alpha")
     kinds = ipywidgets.Dropdown(options=CONVENTIONS, value=CONVENTIONS[0], description="convention")
     return live(draw, alpha=slider, convention=kinds)

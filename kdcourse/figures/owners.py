@@ -68,8 +68,6 @@ def merged(record: Record, *, title: str) -> plots.Shown:
         rows = record.values("curve", rates="own", division=division, method="average")
         mean = 100 * np.mean(np.array(rows), axis=0)
         axis.plot(range(1, len(mean) + 1), mean, color=colour, label=name)
-        axis.annotate(f"{mean[-1]:.0f}", (len(mean), mean[-1]), xytext=(5, -3), textcoords="offset points",
-                      color=colour, fontsize=9)  # fmt: skip
         said.append(f"{name} {mean[0]:.1f} after one round, {mean[-1]:.1f} after {len(mean)}")
     axis.set(xlabel="rounds (for one hand: epochs)", ylabel="right validation images, %")
     axis.legend(frameon=False, loc="lower right")
