@@ -420,6 +420,13 @@ def test_small_owners_teach_a_larger_server(owners, small):
     assert fed.bytes_up == 3 * 4 * kd.federated.bytes_of(client.state_dict())
 
 
+def test_the_servers_history_keeps_step_where_nobody_answers(owners, small):
+    options = {"public": small.val.images, "client": net(width=8), "val": small.val, "distil_epochs": 1, **QUIET}
+    lost = lambda round, update: [] if round == 0 else [update]  # noqa: E731
+    fed = kd.federated.ensemble_distil(net(width=16), owners, rounds=2, network=lost, **options)
+    assert {len(values) for values in fed.history.values()} == {2}
+
+
 def test_fedmd_joins_models_of_different_kinds(owners, small):
     models = [net(0), net(1, width=24), kd.build("linear"), kd.build("cnn", width=4)]
     alone = [copy.deepcopy(model) for model in models]

@@ -80,13 +80,14 @@ def ensemble_distil(
         if not bigger:
             return copied(server)
         state.weights["server"] = copied(server)
-        if val is not None:
-            state.history.setdefault("server_accuracy", []).append(accuracy(server, val))
         return mean
+
+    def also() -> dict[str, float]:
+        return {"server_accuracy": accuracy(server, val)} if bigger and val is not None else {}
 
     state = rounds_of(
         worker, owners, local, rounds=rounds, share=share, val=val, network=network, how=how, resume=resume,
-        callbacks=callbacks, progress=progress, name="ensemble_distil", fuse=fuse, more=more,
+        callbacks=callbacks, progress=progress, name="ensemble_distil", fuse=fuse, more=more, also=also,
     )  # fmt: skip
     if bigger and "server" in state.weights:
         server.load_state_dict(state.weights["server"])

@@ -103,6 +103,7 @@ def rounds_of(
     model: nn.Module, owners: Sequence[Part], local: Local, *, rounds: int, share: float, val: Part | None,
     network: Network, how: str, resume: str | Path | State | None, callbacks: Sequence[Callable[[State], None]],
     progress: bool, name: str, fuse: Fuse | None = None, more: dict[str, Any] | None = None,
+    also: Callable[[], dict[str, float]] = dict,
 ) -> State:  # fmt: skip
     """The rounds of all who send weights; ``fuse`` makes the server's new weights of the updates, by default the mean.
 
@@ -125,7 +126,7 @@ def rounds_of(
                 state.weights["model"] = mean_of(good) if fuse is None else fuse(good, state)
             model.load_state_dict(state.weights["model"])
             scores = {} if val is None else {"val_accuracy": accuracy(model, val)}
-            state.close(**scores, answers=len(good), seconds=time.perf_counter() - began)
+            state.close(**scores, **also(), answers=len(good), seconds=time.perf_counter() - began)
             bar.update()
             for callback in callbacks:
                 callback(state)
