@@ -293,6 +293,26 @@ def test_the_limit_counts_the_processors_seconds_not_the_walls(monkeypatch):
     assert verdict(quick(1.0), patient).says == "It did not return within 1 s."
 
 
+def test_the_first_optimizer_of_a_process_may_take_the_seconds_that_torch_needs_to_import(monkeypatch):
+    """torch.optim imports the compiler at its first use: on a slow machine longer than a task's limit."""
+
+    def importing(z, t):
+        monkeypatch.setitem(calling.sys.modules, "torch._dynamo", calling)
+        time.sleep(0.2)
+        return right(z, t)
+
+    def only_slow(z, t):
+        time.sleep(0.2)
+        return right(z, t)
+
+    monkeypatch.setattr(calling.time, "process_time", iter([0.0, 0.0, *[4.0] * 99]).__next__)
+    monkeypatch.delitem(calling.sys.modules, "torch._dynamo", raising=False)
+    assert verdict(quick(1.0), importing).passed
+    monkeypatch.setattr(calling.time, "process_time", iter([0.0, 0.0, *[4.0] * 99]).__next__)
+    monkeypatch.delitem(calling.sys.modules, "torch._dynamo", raising=False)
+    assert verdict(quick(1.0), only_slow).says == "It did not return within 1 s."
+
+
 def test_a_function_computes_with_one_thread_and_the_caller_keeps_theirs():
     before, seen = torch.get_num_threads(), []
 

@@ -69,18 +69,7 @@ def ensemble_distil(
     more = {f"distil_{name}": value for name, value in options.items()} | {"temperature": temperature}
 
     def fuse(updates: list[Update], state: State) -> dict[str, Tensor]:
-        mean = mean_of(updates)
-        worker.load_state_dict(mean)
-        images = _images(public(server if bigger else worker) if callable(public) else public)
-        soft = Part(images, None, soft=ensemble(worker, updates, images))
-        if bigger and "server" in state.weights:
-            server.load_state_dict(state.weights["server"])
-        loss = SoftTargets(temperature, alpha=1.0)
-        distill(None, server, soft, loss=loss, **options, progress=False, seed=local.seed + state.round)
-        if not bigger:
-            return copied(server)
-        state.weights["server"] = copied(server)
-        return mean
+        return fused(server, worker, updates, state, public, temperature=temperature, seed=local.seed, **options)
 
     def also() -> dict[str, float]:
         return {"server_accuracy": accuracy(server, val)} if bigger and val is not None else {}
@@ -92,6 +81,32 @@ def ensemble_distil(
     if bigger and "server" in state.weights:
         server.load_state_dict(state.weights["server"])
     return Federation(server.eval(), [server, worker] if bigger else [server], state)
+
+
+def fused(
+    server: nn.Module, worker: nn.Module, updates: Sequence[Update], state: State, public: Public, *,
+    temperature: float, seed: int, **options: Any,
+) -> dict[str, Tensor]:  # fmt: skip
+    """The server's half of a round of FedDF: the weights that owners get next; ``server`` has learned.
+
+    Args:
+        server, worker: the same module; or a server of its own, and the owners' architecture.
+        updates: the owners' weights that count.
+        state: of the rounds so far; it keeps the weights of a server of its own.
+        public, temperature, options: as in ``ensemble_distil``; options are epochs, batch_size and lr.
+    """
+    mean, bigger = mean_of(updates), server is not worker
+    worker.load_state_dict(mean)
+    images = _images(public(server if bigger else worker) if callable(public) else public)
+    soft = Part(images, None, soft=ensemble(worker, updates, images))
+    if bigger and "server" in state.weights:
+        server.load_state_dict(state.weights["server"])
+    loss = SoftTargets(temperature, alpha=1.0)
+    distill(None, server, soft, loss=loss, **options, progress=False, seed=seed + state.round)
+    if not bigger:
+        return copied(server)
+    state.weights["server"] = copied(server)
+    return mean
 
 
 def _images(public: Part | Tensor) -> Tensor:
@@ -148,18 +163,16 @@ def share_logits(
     _load(models, state)
     if resume is None:
         state.bytes_down += bytes_of(images) * len(parts)
-        _begin(models, parts, public, public_epochs, {**fixed, "seed": seed}, local_epochs)
+        for model, part in zip(models, parts, strict=True):
+            begin(model, part, public, public_epochs=public_epochs, local_epochs=local_epochs, seed=seed, **fixed)
     with progress_bar(progress, total=rounds - state.round, desc="share_logits") as bar:
         while state.round < rounds:
-            began, now = time.perf_counter(), (seed * 1_000_003 + state.round) % 2**32
-            shown = _drawn(images, subset, now)
+            began = time.perf_counter()
+            shown = drawn(images, subset, seed, state.round)
             agreed, answers = _consensus(models, parts, shown, state, network)
             for i, (model, part) in enumerate(zip(models, parts, strict=True)):
-                own = (now + 7919 * (i + 1)) % 2**32
-                if agreed is not None:
-                    digest = Part(shown, None, soft=agreed)
-                    distill(None, model, digest, loss=absolute_error, epochs=digest_epochs, **fixed, seed=own)
-                train(model, part, epochs=local_epochs, **fixed, seed=own)
+                learn(model, part, shown, agreed, digest_epochs=digest_epochs, local_epochs=local_epochs,
+                      seed=own_seed(seed, state.round, i), **fixed)  # fmt: skip
                 state.weights[f"model{i}"] = copied(model)
             state.close(**_scores(models, val), answers=answers, seconds=time.perf_counter() - began)
             bar.update()
@@ -179,17 +192,30 @@ def _check_sharing(models: Sequence[nn.Module], parts: Sequence[Part], subset: i
             raise fail("subset", f"be at most the {images} public images", subset, "Take fewer, or leave it out.")
 
 
-def _begin(
-    models: Sequence[nn.Module], parts: Sequence[Part], public: Part | Tensor, public_epochs: int,
-    fixed: dict[str, Any], local_epochs: int,
-) -> None:  # fmt: skip
-    """What owners learn before they talk: an answer of untrained models would teach nothing."""
+def begin(
+    model: nn.Module, part: Part, public: Part | Tensor, *, public_epochs: int, local_epochs: int, **fixed: Any
+) -> None:
+    """What an owner learns before it talks: an answer of an untrained model would teach nothing."""
     if public_epochs and (not isinstance(public, Part) or public.labels is None):
         raise fail("public", "have labels for public_epochs", "none", "Pass a labelled part, or public_epochs=0.")
-    for model, part in zip(models, parts, strict=True):
-        if public_epochs:
-            train(model, public, epochs=public_epochs, **fixed)
-        train(model, part, epochs=local_epochs, **fixed)
+    if public_epochs:
+        train(model, public, epochs=public_epochs, **fixed)
+    train(model, part, epochs=local_epochs, **fixed)
+
+
+def learn(
+    model: nn.Module, part: Part, images: Tensor, agreed: Tensor | None, *, digest_epochs: int, local_epochs: int,
+    **fixed: Any,
+) -> None:  # fmt: skip
+    """An owner's half of a round of FedMD: it learns from the consensus, if there is one, then from its own images."""
+    if agreed is not None:
+        distill(None, model, Part(images, None, soft=agreed), loss=absolute_error, epochs=digest_epochs, **fixed)
+    train(model, part, epochs=local_epochs, **fixed)
+
+
+def own_seed(seed: int, round: int, owner: int) -> int:
+    """Another order of images for every owner and round."""
+    return (seed * 1_000_003 + round + 7919 * (owner + 1)) % 2**32
 
 
 def _load(models: Sequence[nn.Module], state: State) -> None:
@@ -197,8 +223,9 @@ def _load(models: Sequence[nn.Module], state: State) -> None:
         model.load_state_dict(state.weights[f"model{i}"])
 
 
-def _drawn(images: Tensor, subset: int | None, seed: int) -> Tensor:
-    generator = torch.Generator().manual_seed(seed)
+def drawn(images: Tensor, subset: int | None, seed: int, round: int) -> Tensor:
+    """The public images of a round: all, or so many at random."""
+    generator = torch.Generator().manual_seed((seed * 1_000_003 + round) % 2**32)
     return images if subset is None else images[torch.randperm(len(images), generator=generator)[:subset]]
 
 

@@ -7,6 +7,7 @@ import os
 import random
 import statistics
 import subprocess
+import traceback
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -294,8 +295,8 @@ def _hand_in(function: Function, settings: Sequence[Mapping[str, Any]], finished
     try:
         for setting in settings:
             finished.put(_run(function, setting))
-    except Exception as error:
-        finished.put(error)
+    except Exception:  # as text: an error may hold tensors, which die with the process
+        finished.put(RuntimeError(traceback.format_exc()))
 
 
 def _line(item: Mapping[str, Any]) -> str:
