@@ -20,6 +20,7 @@ from safetensors.numpy import load_file
 import kdcourse as kd
 from kdcourse import _course
 from kdcourse.diagrams import (
+    _answers,
     _channel,
     _directions,
     _distillation,
@@ -105,7 +106,7 @@ def test_there_are_these():
         "nested_subspaces",
     }
     later = {"bugs", "channel", "course", "four_steps", "gate", "looks", "mistakes", "parts", "relations", "taps"}
-    assert set(DIAGRAMS) == first | later | {"directions", "drift", "rounds", "two_heads"}
+    assert set(DIAGRAMS) == first | later | {"answers", "directions", "drift", "rounds", "two_heads"}
 
 
 def test_the_map_shows_every_lesson_and_fills_the_way_for_three_hours(drawn):
@@ -533,3 +534,14 @@ def test_owners_weigh_as_they_have_images(drawn):
     assert len(drawn["rounds"].figure.findobj(AxesImage)) == 9
     classes = [{_drawing.CLASSES.index(name) for name in names} for names, _ in _rounds.OWNERS.values()]
     assert not classes[0] & classes[1] and not classes[1] & classes[2]
+
+
+def test_the_common_answer_is_the_softmax_of_the_mean_logits(drawn):
+    logits = torch.tensor([own for _, own in _answers.OWNERS.values()])
+    shares = logits.mean(dim=0).softmax(dim=0)
+    assert _answers.common().tolist() == pytest.approx(shares.tolist(), abs=1e-6)
+    told = re.search(r"mean of their logits is coat (\d+) %, shirt (\d+) %, bag (\d+) %", drawn["answers"].alt)
+    assert [int(v) for v in told.groups()] == [round(100 * v) for v in shares.tolist()]
+    names = [name for name, _ in _answers.OWNERS.values()]
+    assert len(set(names)) == 3, "networks of different kinds"
+    assert _answers.OWNERS["2"][1][1] < 0 and int(shares.argmax()) == 1, "owner 2 knows no shirts; the mean names one"

@@ -584,3 +584,38 @@ def test_prices_per_flop_are_compared_with_plain_ones_and_with_chance():
     gain = made.paired("after", {"method": "weights, per FLOP", **longest}, {"method": "weights", **longest})
     assert shown.title == f"The weights' ranking wins {gain}"
     assert len(shown.figure.axes[0].get_yticklabels()) == 6
+
+
+def exchanged_rows():
+    shares, rows = {"average": 0.8, "made": 0.82, "noise": 0.8, "real": 0.7, "bigger": 0.81, "once": 0.5}, []
+    for method, share in shares.items():
+        for seed in SEEDS:
+            right = answers(share, seed)
+            made = {"method": method, "rates": "own", "seed": seed, "up": 1e6 if method == "once" else 2e6, "down": 4e6}
+            rows.append(made | {"test": float(right.float().mean()), "test, each": pack(right)})
+    return Record("exchanged", rows)
+
+
+def test_what_a_server_distils_is_compared_with_averaged_weights():
+    made = exchanged_rows()
+    rows = [{"method": "average", "rates": "own", "seed": s, "test": float(r.float().mean()), "test, each": pack(r)}
+            for s in SEEDS for r in (answers(0.3, s),)]  # fmt: skip
+    single = Record("once_averaged", rows)
+    shown = figures.exchanged(
+        made, single, title="Real photographs cost {real_cost:.1f} points, one round gains {once:.0f}"
+    )
+    of = lambda m: {"method": m, "rates": "own"}  # noqa: E731
+    cost = -100 * made.paired("test", of("real"), of("average")).difference
+    gain = 100 * made.paired("test", of("once"), of("average"), of=single).difference
+    assert shown.title == f"Real photographs cost {cost:.1f} points, one round gains {gain:.0f}" and gain > 10
+    assert len(shown.figure.axes[0].get_yticks()) == 5
+
+
+def test_bytes_of_one_owner_stand_against_accuracy():
+    rows = [{"method": "shared", "rates": "own", "seed": s, "together": 0.6, "accuracy": 0.4, "up": 1e7, "down": 7e7}
+            for s in SEEDS]  # fmt: skip
+    title = "{average_mb:.2f}, {once_mb:.2f} and {shared_mb:.1f} MB; {shared:.0f} and {each:.0f} %"
+    shown = figures.bytes_and_accuracy(exchanged_rows(), Record("shared", rows), title=title)
+    assert shown.title == "0.60, 0.50 and 8.0 MB; 60 and 40 %"
+    points = [line.get_xdata()[0] for line in shown.figure.axes[0].lines]
+    assert points == pytest.approx([0.6, 0.5, 8.0, 8.0])

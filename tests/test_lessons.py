@@ -228,6 +228,17 @@ def test_a_mean_of_weights_by_hand_is_the_packages_and_one_step():
     assert abs(float(3 / 4 * twice[0] + 1 / 4 * twice[1] - place)) > 0.01, "two steps are not"
 
 
+def test_a_common_answer_by_hand_is_the_packages():
+    ((_, _, source),) = tagged("same:SoftTargets")
+    found = {"torch": torch, "kd": kd}
+    exec(source, found)
+    assert float(found["by_hand"]) == pytest.approx(float(found["by_package"]), abs=1e-6)
+    updates = [kd.federated.Update(k, 1, {"z": row}) for k, row in enumerate(found["z"])]
+    mean = kd.federated.mean_of(updates, weighted=False)["z"]
+    assert mean.softmax(dim=0).tolist() == pytest.approx(found["p"].tolist(), abs=1e-6)
+    assert int(found["z"][1].argmax()) == 0 and int(found["p"].argmax()) == 1, "owner 2 is outvoted"
+
+
 def test_parts_by_hand_are_the_packages():
     ((_, _, source),) = tagged("same:decoupled")
     g = torch.Generator().manual_seed(0)

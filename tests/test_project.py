@@ -287,7 +287,18 @@ def test_tasks_answers_and_checks_have_the_names_of_lessons():
     slugs = {lesson["slug"] for lesson in COURSE if lesson["points"]}
     helpers = {"__init__", "biases", "controls", "copies", "descent", "designs", "gradients", "heads", "imitations"}
     helpers |= {"counting", "decoupling", "distances", "knapsack", "limits", "recovery", "smoothing", "staircases"}
-    helpers |= {"dividing", "gains", "overlaps", "rounds", "sharing", "standardising", "stepping", "units"}
+    helpers |= {
+        "answering",
+        "dividing",
+        "gains",
+        "leaking",
+        "overlaps",
+        "rounds",
+        "sharing",
+        "standardising",
+        "stepping",
+        "units",
+    }
     assert {path.stem for path in (ROOT / "kdcourse/checks/lessons").glob("*.py")} == slugs | helpers
     assert {path.stem for path in (ROOT / "tests/answers").glob("*.py")} == slugs | {"__init__"}
 
@@ -345,27 +356,28 @@ UNTOUCHED = ("kdcourse/**/*.py", "notebooks/results/*", "notebooks/claims.toml",
 
 def test_a_lesson_moves_by_one_number_in_course_toml(tree):
     before = contents(tree, *UNTOUCHED)
-    rewrite(tree / "notebooks/course.toml", "number = 6\n", "number = 17\n")
+    rewrite(tree / "notebooks/course.toml", "number = 6\n", "number = 19\n")
     late = course(tree, "--check")
-    assert late.returncode != 0 and re.search("17_cross_entropy.ipynb.*; run make course", late.stderr)
+    assert late.returncode != 0 and re.search("19_cross_entropy.ipynb.*; run make course", late.stderr)
     assert (tree / "notebooks/06_cross_entropy.ipynb").is_file(), "a check writes nothing"
     for arguments in ([], ["--check"]):
         assert (done := course(tree, *arguments)).returncode == 0, done.stderr
     for folder in ("notebooks", "exercises", "solutions"):
-        assert [path.name for path in (tree / folder).glob("*cross_entropy.ipynb")] == ["17_cross_entropy.ipynb"]
+        assert [path.name for path in (tree / folder).glob("*cross_entropy.ipynb")] == ["19_cross_entropy.ipynb"]
     assert broken(tree) == []
     assert contents(tree, *UNTOUCHED) == before
     everything = {path: prose(path) for path in pages(tree)}
     assert not [path for path, text in everything.items() if "06_cross_entropy" in text]
-    links = [link for text in everything.values() for link in re.findall(r"\[([^\]]*)\]\([^)]*17_cross_entropy", text)]
-    assert {"lesson 17", "17", "17 Softmax and cross-entropy", "Softmax and cross-entropy →"} <= set(links)
+    links = [link for text in everything.values() for link in re.findall(r"\[([^\]]*)\]\([^)]*19_cross_entropy", text)]
+    assert {"lesson 19", "19", "19 Softmax and cross-entropy", "Softmax and cross-entropy →"} <= set(links)
     assert not [link for link in links if re.search(r"\b06\b", link)]
-    first = prose(tree / "notebooks/17_cross_entropy.ipynb")
+    first = prose(tree / "notebooks/19_cross_entropy.ipynb")
     assert (
-        first.startswith("[← Federated averaging](16_federated_averaging.ipynb) ·")
-        and "\n# 17 · Softmax and cross-entropy\n" in first
+        first.startswith("[← The four-step pipeline](18_four_steps.ipynb) ·")
+        and "\n# 19 · Softmax and cross-entropy\n" in first
     )
-    assert "(18_four_steps.ipynb)" in first.splitlines()[0]
+    assert "· (last) → ·" in first.splitlines()[0]
+    assert "[Softmax and cross-entropy →](19_cross_entropy.ipynb)" in prose(tree / "notebooks/18_four_steps.ipynb")
     found = in_tree(tree, "-c", "from kdcourse.checks import tasks; print(*dict.fromkeys(t.id[:-2] for t in tasks()))")
     assert found.stdout.split()[6:] == [
         "eight_bugs",
@@ -378,8 +390,9 @@ def test_a_lesson_moves_by_one_number_in_course_toml(tree):
         "directions",
         "multi_task",
         "federated_averaging",
-        "cross_entropy",
+        "federated_distillation",
         "four_steps",
+        "cross_entropy",
     ], found.stderr
 
 
@@ -392,7 +405,7 @@ def test_exercises_are_in_step_after_a_lesson_has_moved(tree):
 
 ENTRY = """
 [[lesson]]
-number = 17
+number = 19
 slug = "nine_bugs"
 title = "Nine bugs"
 part = "Losses"
@@ -421,23 +434,23 @@ def test_a_lesson_is_split_by_an_entry_and_a_notebook_without_a_number(tree):
     for arguments in ([], ["--check"]):
         assert (done := course(tree, *arguments)).returncode == 0, done.stderr
     assert not (tree / "notebooks/nine_bugs.ipynb").exists()
-    text = prose(tree / "notebooks/17_nine_bugs.ipynb")
-    assert text.startswith(
-        "[← Federated averaging](16_federated_averaging.ipynb) · [map](00_start_here.ipynb#The-map) · "
-    )
-    assert "[The four-step pipeline →](18_four_steps.ipynb)" in text.splitlines()[0]
+    text = prose(tree / "notebooks/19_nine_bugs.ipynb")
+    assert text.startswith("[← The four-step pipeline](18_four_steps.ipynb) · [map](00_start_here.ipynb#The-map) · ")
+    assert "· (last) → ·" in text.splitlines()[0]
     assert (
-        "# 17 · Nine bugs\n" in text
+        "# 19 · Nine bugs\n" in text
         and "20 minutes to read, run and think · 9 seconds of computing · medium · needs: [lesson 06](06_cross" in text
     )
     assert "As [lesson 06](06_cross_entropy.ipynb) said, as [06](06_cross_entropy.ipynb)." in text
     for path, link in (
-        ("README.md", "notebooks/17_nine_bugs.ipynb"),
-        ("notebooks/00_start_here.ipynb", "17_nine_bugs.ipynb"),
+        ("README.md", "notebooks/19_nine_bugs.ipynb"),
+        ("notebooks/00_start_here.ipynb", "19_nine_bugs.ipynb"),
     ):
-        assert f"| [17 Nine bugs]({link}) | write the loss wrongly | 20 | [06](" in prose(tree / path)
-    assert "[Nine bugs →](17_nine_bugs.ipynb)" in prose(tree / "notebooks/16_federated_averaging.ipynb")
-    assert "[← Nine bugs](17_nine_bugs.ipynb)" in prose(tree / "notebooks/18_four_steps.ipynb")
+        assert f"| [19 Nine bugs]({link}) | write the loss wrongly | 20 | [06](" in prose(tree / path)
+    assert "[Nine bugs →](19_nine_bugs.ipynb)" in prose(tree / "notebooks/18_four_steps.ipynb")
+    assert "[Federated distillation →](17_federated_distillation.ipynb)" in prose(
+        tree / "notebooks/16_federated_averaging.ipynb"
+    )
     assert broken(tree) == []
 
 
@@ -470,7 +483,7 @@ def test_links_to_a_lesson_are_mended_and_others_left_alone():
         ('slug = "taylor_fo"', 'slug = "four_steps"', "two lessons have the slug four_steps"),
         ('slug = "pruning"', 'slug = "prune"', "11_pruning.ipynb has no entry in course.toml"),
         ('prerequisites = ["dark_knowledge"]\n', 'prerequisites = ["gone"]\n', "there is no lesson gone"),
-        ('[[lesson]]\nnumber = 1\n', ENTRY.replace("nine_bugs", "unwritten") + '[[lesson]]\nnumber = 1\n', "unwritten has no notebook, 17_unwritten.ipynb"),
+        ('[[lesson]]\nnumber = 1\n', ENTRY.replace("nine_bugs", "unwritten") + '[[lesson]]\nnumber = 1\n', "unwritten has no notebook, 19_unwritten.ipynb"),
     ],
 )  # fmt: skip
 def test_what_course_toml_cannot_mean_is_refused(old, new, says, tmp_path, monkeypatch):

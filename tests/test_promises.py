@@ -601,3 +601,41 @@ def test_uneven_owners_need_more_rounds():
 def test_rates_of_owners_lie_inside_their_grid():
     grid = sorted({row["lr"] for row in read("owner_rates_grid").rows})
     assert all(grid[0] < row["lr"] < grid[-1] for row in read("averaged").rows)
+
+
+def fused(method):
+    return {"method": method, "rates": "own"}
+
+
+def test_what_the_server_distils_gains_where_weights_meet_once_and_nothing_where_they_meet_often():
+    record = read("exchanged")
+    told = [f"{100 * record.mean('test', **fused(name)):.1f}" for name in ("average", "bigger", "once")]
+    assert told == ["78.3", "77.9", "61.2"]
+    found = {name: record.paired("test", fused(name), fused("average")) for name in ("made", "noise", "real", "bigger")}
+    assert [d.resolved for d in found.values()] == [False, False, True, False]
+    assert (str(found["real"]), str(found["bigger"])) == ("-0.74 ± 0.30", "-0.4 ± 1.8")
+    once = read("once_averaged")
+    gain = record.paired("test", fused("once"), fused("average"), of=once)
+    assert f"{100 * once.mean('test', **fused('average')):.1f}" == "48.6"
+    assert str(gain) == "+12.6 ± 6.9" and gain.resolved
+    seldom = read("seldom")
+    assert [f"{100 * seldom.mean('test', **fused(name)):.0f}" for name in ("average", "real")] == ["69", "73"]
+    assert str(gap := seldom.paired("test", fused("real"), fused("average"))) == "+3.6 ± 4.9" and not gap.resolved
+
+
+def test_answers_teach_different_networks_and_labels_would_teach_them_more():
+    record = read("shared")
+    each = [100 * record.mean("accuracy", **fused(name)) for name in ("apart", "shared", "public labels")]
+    assert [f"{v:.1f}" for v in each] == ["36.5", "41.3", "81.2"]
+    assert str(record.paired("together", fused("shared"), fused("apart"))) == "+12.3 ± 9.3"
+    assert f"{100 * record.mean('listened', **fused('shared')):.1f}" == "56.1"
+    weights = sum(p.numel() for p in kd.build("mlp", width=32).parameters())
+    assert (weights, 2000 * 10) == (26_506, 20_000)
+
+
+def test_a_fair_attack_wins_little_and_a_naive_one_sees_classes():
+    record = read("membership")
+    wins = {n: [record.mean(key, epochs=n, width=32) for key in ("easy", "fair")] for n in (1, 20, 80)}
+    assert [f"{100 * fair:.0f}" for _, fair in wins.values()] == ["51", "54", "55"]
+    assert all(naive > 0.84 for naive, _ in wins.values())
+    assert [f"{100 * read('noised').mean('test', epsilon=e, rates='own'):.0f}" for e in (0, 8)] == ["64", "13"]

@@ -4,6 +4,7 @@ All have one size and one style: blue is the teacher, vermilion the student, gre
 come out of Fashion-MNIST (``tools/build_diagrams.py``), and every number that is not called an example is computed.
 """
 
+from kdcourse.diagrams._answers import answers
 from kdcourse.diagrams._bugs import bugs
 from kdcourse.diagrams._channel import channel
 from kdcourse.diagrams._course import course
@@ -28,7 +29,7 @@ from kdcourse.diagrams._temperature import temperature
 from kdcourse.diagrams._two_heads import two_heads
 
 __all__ = [
-    "bugs", "channel", "course", "directions", "distillation", "drift", "four_steps", "gate", "inversion", "leak",
-    "looks", "missing_class", "mistakes", "nested_subspaces", "parts", "relations", "rounds", "shift", "simplex",
-    "taps", "temperature", "two_heads",
+    "answers", "bugs", "channel", "course", "directions", "distillation", "drift", "four_steps", "gate", "inversion",
+    "leak", "looks", "missing_class", "mistakes", "nested_subspaces", "parts", "relations", "rounds", "shift",
+    "simplex", "taps", "temperature", "two_heads",
 ]  # fmt: skip
