@@ -51,7 +51,7 @@ def answers() -> Shown:
     told = "; ".join(f"Owner {name}, {kind}: {_said(logits)}" for name, (kind, logits) in OWNERS.items())
     return draw.finish(
         figure,
-        "Not weights but answers are averaged, so each network may have a shape of its own.",
+        "Answers have the same shape for all networks, so their mean can always be taken.",
         f"One public image, a shirt without its label, goes to three owners with different networks. {told}. The "
         f"softmax of the mean of their logits is {_words(shares)}. The server's network learns it, or every owner's.",
         "An example: its logits are chosen by hand. ② Owner 2 has never seen a shirt; the mean calls it one.",
