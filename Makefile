@@ -7,7 +7,7 @@ CHECK := $(QUIET) KDCOURSE_RECORDS=check
 NOTEBOOKS := notebooks solutions
 NBVAL := $(PY) -m pytest -p no:randomly --nbval --nbval-current-env --nbval-cell-timeout=300 --nbval-sanitize-with tests/sanitize.cfg $(NOTEBOOKS)
 
-.PHONY: help setup pipeline test test-fast test-portable mutants lab notebooks exercises experiments lint bench bench-federated teacher course
+.PHONY: help setup pipeline test test-fast test-portable test-flower mutants lab notebooks exercises experiments lint bench bench-federated teacher course
 help:            ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
 
@@ -24,6 +24,12 @@ test-fast: setup ## the quick tests, while working
 	@$(QUIET) $(PY) -m pytest tests -n 2 --dist loadscope -m "not slow"
 test-portable: setup ## the notebooks once more, with the plainest instruction set
 	@$(CHECK) ATEN_CPU_CAPABILITY=default ONEDNN_MAX_CPU_ISA=AVX2 $(NBVAL)
+.venv-flower/.done: pyproject.toml constraints-flower.txt
+	$(PYTHON) -m venv .venv-flower
+	.venv-flower/bin/python -m pip install --quiet $(CPU_INDEX) -c constraints-flower.txt -e ".[flower]" pytest
+	@touch .venv-flower/.done
+test-flower: .venv-flower/.done ## the same owners on Flower, in an environment of its own
+	@$(QUIET) FLWR_TELEMETRY_ENABLED=0 .venv-flower/bin/python -m pytest -c tests/flower.ini --rootdir . --noconftest -p no:cacheprovider -W ignore tests/test_flower.py
 mutants: setup   ## break the package in named ways; the fast tests must notice each
 	@$(PY) tools/mutants.py
 lab: setup       ## JupyterLab on the first lesson
