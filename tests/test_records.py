@@ -919,6 +919,19 @@ def test_what_several_processes_finished_is_kept_when_one_fails(place, monkeypat
     assert len(kept) >= 2, "rows are written as they are finished, not at the end"
 
 
+def diverging(seed, arm, factor):
+    error = kd.training.TrainingDiverged("it went astray")
+    error.run = torch.arange(100_000.0) if arm == "x" else (lambda: seed)  # a tensor; what no process can send
+    raise error
+
+
+@pytest.mark.parametrize("arm", ["x", "y"])
+def test_an_error_arrives_whatever_it_holds(arm, place, monkeypatch):
+    monkeypatch.setenv("KDCOURSE_WORKERS", "2")
+    with pytest.raises(RuntimeError, match="it went astray"):
+        list(experiments._each(diverging, [{"seed": seed, "arm": arm, "factor": 1} for seed in (0, 1)]))
+
+
 def test_a_wrong_number_of_processes_is_named(place, monkeypatch):
     monkeypatch.setenv("KDCOURSE_WORKERS", "0")
     with pytest.raises(ValueError, match="KDCOURSE_WORKERS must be a whole number above 0; got 0"):

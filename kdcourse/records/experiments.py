@@ -4,6 +4,7 @@ import functools
 import json
 import multiprocessing
 import os
+import pickle
 import random
 import statistics
 import subprocess
@@ -282,8 +283,8 @@ def _each(function: Function, todo: Sequence[Mapping[str, Any]]) -> Iterator[tup
             process.start()
         for _ in todo:
             found = finished.get()
-            if isinstance(found, BaseException):
-                raise found
+            if isinstance(found, bytes):
+                raise pickle.loads(found)
             yield found
     finally:
         for process in started:
@@ -295,8 +296,18 @@ def _hand_in(function: Function, settings: Sequence[Mapping[str, Any]], finished
     try:
         for setting in settings:
             finished.put(_run(function, setting))
-    except Exception:  # as text: an error may hold tensors, which die with the process
-        finished.put(RuntimeError(traceback.format_exc()))
+    except Exception as error:
+        finished.put(_carried(error))
+
+
+def _carried(error: Exception) -> bytes:
+    """An error by value: what torch shares in a queue, such as tensors that it holds, would die with the process."""
+    try:
+        text = pickle.dumps(error)
+        pickle.loads(text)
+    except Exception:  # of a class that cannot be pickled: what it says arrives all the same
+        text = pickle.dumps(RuntimeError("".join(traceback.format_exception(error))))
+    return text
 
 
 def _line(item: Mapping[str, Any]) -> str:
