@@ -3,6 +3,7 @@
 ``KDCOURSE_SCREENSHOTS=folder`` keeps pictures of the whole page in both themes.
 """
 
+import contextlib
 import json
 import os
 import re
@@ -10,6 +11,7 @@ import shutil
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.request
 from pathlib import Path
 
@@ -62,8 +64,9 @@ def _address(log: Path, server: subprocess.Popen) -> str:
     for _ in range(120):
         found = re.search(r"http://(?:localhost|127\.0\.0\.1):\d+/lab", log.read_text())
         if found:
-            urllib.request.urlopen(found[0].removesuffix("/lab") + "/api", timeout=20)
-            return found[0]
+            with contextlib.suppress(urllib.error.URLError):  # it names its address a moment before it listens there
+                urllib.request.urlopen(found[0].removesuffix("/lab") + "/api", timeout=20)
+                return found[0]
         assert server.poll() is None, log.read_text()
         time.sleep(0.5)
     raise TimeoutError(log.read_text())
