@@ -23,6 +23,7 @@ from kdcourse.__main__ import main
 from kdcourse.checks import Card, Note, check, find, progress, tasks, verdict
 from kdcourse.checks import _calling as calling
 from kdcourse.checks import _checking as checking
+from kdcourse.checks import _pace as pacing
 from kdcourse.checks import _progress as progress_file
 from kdcourse.checks import _renamed as renamed
 from kdcourse.checks._facts import relation
@@ -291,6 +292,29 @@ def test_the_limit_counts_the_processors_seconds_not_the_walls(monkeypatch):
     assert card.passed and card.seconds < 1.0
     monkeypatch.setattr(calling.time, "process_time", iter([0.0, *[9.0] * 99]).__next__)
     assert verdict(quick(1.0), patient).says == "It did not return within 1 s."
+
+
+@pytest.mark.parametrize(("slower", "passed"), [(1.0, False), (2.0, False), (3.0, True)])
+def test_a_slow_processor_stretches_the_limit_once_and_only_when_it_is_reached(slower, passed, monkeypatch):
+    def slow(z, t):
+        time.sleep(0.2)
+        return right(z, t)
+
+    asked = []
+    monkeypatch.setattr(calling, "pace", lambda: asked.append(slower) or slower)
+    monkeypatch.setattr(calling.time, "process_time", iter([0.0, 0.0, *[2.5] * 99]).__next__)
+    assert verdict(quick(3.0), slow).passed and not asked
+    monkeypatch.setattr(calling.time, "process_time", iter([0.0, 0.0, *[2.5] * 99]).__next__)
+    card = verdict(quick(1.0), slow)
+    assert card.passed is passed and asked == [slower]
+    assert passed or card.says == "It did not return within 1 s."
+
+
+def test_the_pace_is_that_of_a_fixed_piece_of_work_within_its_bounds(monkeypatch):
+    assert 1.0 <= pacing.pace() <= pacing.MOST
+    for seconds, expected in ((pacing.QUIET / 2, 1.0), (2 * pacing.QUIET, 2.0), (99.0, pacing.MOST)):
+        monkeypatch.setattr(pacing, "_work", lambda seconds=seconds: seconds)
+        assert pacing.pace() == expected
 
 
 def test_the_first_optimizer_of_a_process_may_take_the_seconds_that_torch_needs_to_import(monkeypatch):

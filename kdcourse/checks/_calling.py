@@ -1,9 +1,10 @@
 """Calls a learner's function: on copies, within a time limit, with its prints caught and its errors told as its own.
 
-The limit counts processor seconds of this process, in which torch computes with one thread meanwhile: a busy machine
-makes nobody fail. The function runs in a thread of its own. When its time is up, an exception is raised inside it
-(CPython's ``PyThreadState_SetAsyncExc``), which works on every system and in Colab, as soon as the function executes
-Python code again; one that hangs inside a single call of a library cannot be stopped, and the card then says so.
+The limit counts processor seconds of this process, in which torch computes with one thread meanwhile, and is stretched
+on a slow processor when it is reached: neither a busy machine nor an old one makes anybody fail. The function runs in a
+thread of its own. When its time is up, an exception is raised inside it (CPython's ``PyThreadState_SetAsyncExc``): this
+works on every system and in Colab, as soon as the function executes Python code again; one that hangs inside a single
+call of a library cannot be stopped, and the card then says so.
 """
 
 import builtins
@@ -25,6 +26,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from kdcourse.checks._pace import pace
 from kdcourse.checks._task import copied, plain
 from kdcourse.data import seeded
 
@@ -160,18 +162,24 @@ class _Clock:
 
     def __init__(self, limit: float) -> None:
         self.limit, self.began, self.wall = limit, time.process_time(), time.monotonic()
-        self.cold = COMPILER not in sys.modules
+        self.cold, self.paced = COMPILER not in sys.modules, False
 
     @property
     def seconds(self) -> float:
         """Of the processor, in this process."""
         return time.process_time() - self.began
 
-    @property
     def up(self) -> bool:
         """Whether the time is up, by the processor or, much later, by the wall."""
+        used_up = self._used_up()
+        if used_up and not self.paced:  # a slow processor is no mistake of the learner's
+            self.limit, self.paced = self.limit * pace(), True
+            used_up = self._used_up()
+        return used_up or time.monotonic() - self.wall >= PATIENCE * self.limit
+
+    def _used_up(self) -> bool:
         imported = GRACE if self.cold and COMPILER in sys.modules else 0  # torch's seconds, not the learner's
-        return self.seconds >= self.limit + imported or time.monotonic() - self.wall >= PATIENCE * self.limit
+        return self.seconds >= self.limit + imported
 
 
 def _wait(worker: threading.Thread, done: threading.Event, used: _Clock) -> bool:
@@ -180,7 +188,7 @@ def _wait(worker: threading.Thread, done: threading.Event, used: _Clock) -> bool
     An event, not ``join``: an interrupted join may take a thread for finished that is not.
     """
     try:
-        while not done.is_set() and not used.up:
+        while not done.is_set() and not used.up():
             done.wait(min(SLICE, used.limit))  # in slices: one long wait might not notice an interrupt
     except BaseException:  # the stop button
         _stop(worker, done)
