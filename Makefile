@@ -5,6 +5,8 @@ CPU_INDEX ?=
 QUIET := OMP_NUM_THREADS=1 TQDM_DISABLE=1 KDCOURSE_PROGRESS=
 CHECK := $(QUIET) KDCOURSE_RECORDS=check
 NOTEBOOKS := notebooks solutions
+ALONE := PYTEST_DISABLE_PLUGIN_AUTOLOAD=1 FLWR_TELEMETRY_ENABLED=0
+SITE := import sysconfig; print(sysconfig.get_path('purelib'))
 NBVAL := $(PY) -m pytest -p no:randomly --nbval --nbval-current-env --nbval-cell-timeout=300 --nbval-sanitize-with tests/sanitize.cfg $(NOTEBOOKS)
 
 .PHONY: help setup pipeline test test-fast test-portable test-flower mutants lab notebooks exercises experiments lint bench bench-federated teacher course
@@ -24,12 +26,14 @@ test-fast: setup ## the quick tests, while working
 	@$(QUIET) $(PY) -m pytest tests -n 2 --dist loadscope -m "not slow"
 test-portable: setup ## the notebooks once more, with the plainest instruction set
 	@$(CHECK) ATEN_CPU_CAPABILITY=default ONEDNN_MAX_CPU_ISA=AVX2 $(NBVAL)
-.venv-flower/.done: pyproject.toml constraints-flower.txt
-	$(PYTHON) -m venv .venv-flower
-	.venv-flower/bin/python -m pip install --quiet $(CPU_INDEX) -c constraints-flower.txt -e ".[flower]" pytest
-	@touch .venv-flower/.done
+# An engine whose pins clash gets an environment of its own: its packages come first, .venv's serve the rest.
+.venv-%/.done: constraints-%.txt pyproject.toml .venv/.done
+	$(PYTHON) -m venv .venv-$*
+	@$(PY) -c "$(SITE)" > $$(.venv-$*/bin/python -c "$(SITE)")/course.pth
+	.venv-$*/bin/python -m pip install --quiet $(CPU_INDEX) -c constraints-$*.txt -e ".[$*]"
+	@touch $@
 test-flower: .venv-flower/.done ## the same owners on Flower, in an environment of its own
-	@$(QUIET) FLWR_TELEMETRY_ENABLED=0 .venv-flower/bin/python -m pytest -c tests/flower.ini --rootdir . --noconftest -p no:cacheprovider -W ignore tests/test_flower.py
+	@$(QUIET) $(ALONE) .venv-flower/bin/python -m pytest -c tests/flower.ini --rootdir . --noconftest -p no:cacheprovider -W ignore tests/test_flower.py
 mutants: setup   ## break the package in named ways; the fast tests must notice each
 	@$(PY) tools/mutants.py
 lab: setup       ## JupyterLab on the first lesson

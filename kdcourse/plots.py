@@ -20,13 +20,12 @@ from kdcourse._intervals import Difference
 from kdcourse._tables import Table
 
 __all__ = [
-    "Shown", "Table", "areas", "cloud", "columns", "demonstration", "differences", "filled", "gallery", "history",
+    "Shown", "Table", "areas", "columns", "demonstration", "differences", "filled", "gallery", "history",
     "lines", "pipeline", "scatter", "seeds", "show", "styled",
 ]  # fmt: skip
 
 # Okabe & Ito's palette (2008) stays distinct under the common colour blindnesses.
 COLOURS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000"]
-MARKERS = "osD^vPX"
 FINDING = "application/vnd.kdcourse.finding+json"  # the signs of a title's numbers, compared by nbval
 STYLE = {
     "figure.facecolor": "white", "axes.facecolor": "white", "savefig.facecolor": "white", "figure.dpi": 110,
@@ -429,38 +428,6 @@ def scatter(
         axis.annotate(name, (x, y), place, textcoords="offset points", fontsize=8, ha=side)
     axis.set(xlabel=xlabel, ylabel=ylabel, xscale="log")
     axis.margins(x=0.2, y=0.15)
-    return show(figure, alt=finding, title=title, fields=fields, caption=caption)
-
-
-def cloud(
-    panels: Mapping[str, Mapping[str, tuple[Sequence[float], Sequence[float]]]],
-    *,
-    xlabel: str,
-    ylabel: str,
-    finding: str = "",
-    title: str = "",
-    fields: Mapping[str, Any] | None = None,
-    caption: str = "",
-) -> Shown:
-    """Many points, coloured and shaped by group, over a logarithmic y axis (a zero has no place there).
-
-    Args:
-        panels: {title: {group: (x values, y values)}}.
-        xlabel, ylabel: of the axes; ylabel stands at the first panel. A panel whose x values span more than a factor
-            of 30 has a logarithmic x axis.
-        finding: the alt text.
-        title, fields: the visible title, as in ``show``.
-        caption: below the picture.
-    """
-    figure, axes = styled(1, len(panels), size=(10, 3.4), squeeze=False, sharey=True)
-    for axis, (heading, groups) in zip(axes[0], panels.items(), strict=True):
-        for marker, (name, (x, y)) in zip(MARKERS, groups.items(), strict=False):
-            axis.plot(x, y, marker, ms=4, alpha=0.7, label=name)
-        values = [v for x, _ in groups.values() for v in x if v > 0]
-        wide = bool(values) and max(values) > 30 * min(values)
-        axis.set(title=heading, xlabel=xlabel, xscale="log" if wide else "linear", yscale="log")
-    axes[0, 0].set_ylabel(ylabel)
-    axes[0, -1].legend(frameon=False, fontsize=8)
     return show(figure, alt=finding, title=title, fields=fields, caption=caption)
 
 

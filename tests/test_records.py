@@ -417,6 +417,56 @@ def test_elsewhere_a_live_row_may_differ_by_three_standard_deviations(rebuilt, m
         records.live()
 
 
+def test_elsewhere_a_row_beyond_the_tolerance_is_met_by_all_seeds_of_its_setting(rebuilt, monkeypatch):
+    def strays(*offsets):
+        left, run = list(offsets), rows.run_row
+
+        def ran(function, setting):
+            row, hashes = run(function, setting)
+            return {**row, "score": row["score"] + left.pop(0)}, hashes
+
+        monkeypatch.setattr(experiments, "run_row", ran)
+
+    change(rebuilt, lambda saved: saved["made"][0].update(processor="another"))
+    ask()
+    monkeypatch.setenv("KDCOURSE_LIVE", "score:4")
+    strays(0.35, 0.0, 0.0)  # one draw, and the mean hardly moves
+    assert "all 3 seeds together within the tolerance of another processor" in str(records.live())
+    strays(0.35, 0.2, 0.2)
+    with pytest.raises(AssertionError, match="the mean of score over 3 seeds is 6.35, recorded 6.1; 0.245 is allowed"):
+        records.live()
+    change(rebuilt, lambda saved: saved["rows"][3].update(seconds=20.0))  # too slow to run all seeds: no second chance
+    ask()
+    strays(0.35)
+    with pytest.raises(AssertionError, match="0.3 is allowed"):
+        records.live()
+
+
+def test_means_are_compared_value_by_value():
+    recorded = [{"seed": seed, "curve": [0.1 * seed, 5.0], "name": "a", "seconds": 1} for seed in range(3)]
+    strays = [{**row, "curve": [row["curve"][0], 5.03]} for row in recorded]
+    assert rows.means_differ(recorded, recorded) == ""
+    assert rows.means_differ(recorded, strays).startswith("the mean of curve over 3 seeds is 5.03, recorded 5;")
+    assert "1 values, not 2" in rows.means_differ(recorded, [{**row, "curve": [1.0]} for row in recorded])
+    assert rows.means_differ(recorded, [{**row, "curve": [float("nan"), 5.0]} for row in recorded])
+    assert rows.means_differ(recorded[:1], recorded[:1]), "one seed has no spread"
+
+
+def test_rows_of_this_kind_of_processor_are_drawn_before_others(rebuilt, monkeypatch):
+    def two_kinds(saved):
+        saved["made"].append({**saved["made"][0], "processor": "another"})
+        for row in saved["rows"][:4]:
+            row["by"] = 1
+
+    change(rebuilt, two_kinds)
+    ask()
+    drawn = set()
+    for commit in range(20):
+        monkeypatch.setattr(experiments, "_commit", lambda commit=commit: str(commit))
+        drawn.add(re.search(r"KDCOURSE_LIVE=score:(\d)", str(records.live()))[1])
+    assert drawn == set("45")
+
+
 def test_rows_that_took_long_are_not_drawn(rebuilt):
     def slow(saved):
         for row in saved["rows"][:5]:

@@ -6,7 +6,16 @@ from kdcourse.figures.cost import cost_and_accuracy, when_it_pays
 from kdcourse.figures.data import leak_curve, missing_class, shifts, transfer_sets
 from kdcourse.figures.gains import directions, recovered
 from kdcourse.figures.knowledge import ladder, resemblance, second_thoughts
-from kdcourse.figures.layers import agreements, layer_readings, layerwise_gains, priced, reach, recovery, widths_left
+from kdcourse.figures.layers import (
+    agreements,
+    cloud,
+    layer_readings,
+    layerwise_gains,
+    priced,
+    reach,
+    recovery,
+    widths_left,
+)
 from kdcourse.figures.losses import (
     budgets,
     costs_of_bugs,
@@ -21,7 +30,7 @@ from kdcourse.figures.steps import regimes, steps_left_out
 from kdcourse.figures.tasks import canvases, task_weights, two_tasks
 
 __all__ = [
-    "agreements", "best_of", "budgets", "bytes_and_accuracy", "canvases", "cost_and_accuracy", "costs_of_bugs",
+    "agreements", "best_of", "budgets", "bytes_and_accuracy", "canvases", "cloud", "cost_and_accuracy", "costs_of_bugs",
     "directions", "distance_from_limit", "exchanged", "gradient_lengths", "holdings", "imitations", "ladder",
     "layer_readings", "layerwise_gains", "leak_curve", "merged", "missing_class", "mistakes", "noisy_labels", "priced",
     "reach", "recovered", "recovery", "regimes", "resemblance", "second_thoughts", "shifts", "steps_left_out",

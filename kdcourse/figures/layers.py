@@ -12,7 +12,9 @@ from kdcourse.evaluation import Difference
 from kdcourse.figures._shapes import rows_of_dots
 from kdcourse.records import Record
 
-__all__ = ["agreements", "layer_readings", "layerwise_gains", "priced", "reach", "recovery", "widths_left"]
+__all__ = ["agreements", "cloud", "layer_readings", "layerwise_gains", "priced", "reach", "recovery", "widths_left"]
+
+MARKERS = "osD^vPX"
 
 # ---------------------------------------------------------------- the layer-wise loss
 
@@ -240,6 +242,38 @@ def widths_left(record: Record, budget: float, *, title: str) -> plots.Shown:
     said = "; ".join(f"{name}: " + ", ".join(f"{v:.0f}" for v in row) for name, row in left.items())
     alt = f"Channels left in blocks 1, 2 and 3: {said}."
     return plots.show(figure, title=title, alt=alt, caption="Means of five networks.")
+
+
+def cloud(
+    panels: Mapping[str, Mapping[str, tuple[Sequence[float], Sequence[float]]]],
+    *,
+    xlabel: str,
+    ylabel: str,
+    finding: str = "",
+    title: str = "",
+    fields: Mapping[str, Any] | None = None,
+    caption: str = "",
+) -> plots.Shown:
+    """Many points, coloured and shaped by group, over a logarithmic y axis (a zero has no place there).
+
+    Args:
+        panels: {title: {group: (x values, y values)}}.
+        xlabel, ylabel: of the axes; ylabel stands at the first panel. A panel whose x values span more than a factor
+            of 30 has a logarithmic x axis.
+        finding: the alt text.
+        title, fields: the visible title, as in ``show``.
+        caption: below the picture.
+    """
+    figure, axes = plots.styled(1, len(panels), size=(10, 3.4), squeeze=False, sharey=True)
+    for axis, (heading, groups) in zip(axes[0], panels.items(), strict=True):
+        for marker, (name, (x, y)) in zip(MARKERS, groups.items(), strict=False):
+            axis.plot(x, y, marker, ms=4, alpha=0.7, label=name)
+        values = [v for x, _ in groups.values() for v in x if v > 0]
+        wide = bool(values) and max(values) > 30 * min(values)
+        axis.set(title=heading, xlabel=xlabel, xscale="log" if wide else "linear", yscale="log")
+    axes[0, 0].set_ylabel(ylabel)
+    axes[0, -1].legend(frameon=False, fontsize=8)
+    return plots.show(figure, alt=finding, title=title, fields=fields, caption=caption)
 
 
 def priced(record: Record, budget: float, *, title: str) -> plots.Shown:

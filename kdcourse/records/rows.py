@@ -135,6 +135,36 @@ def difference(
     return "" if compared else "there is nothing to compare"
 
 
+def means_differ(recorded: Sequence[Mapping[str, Any]], found: Sequence[Mapping[str, Any]]) -> str:
+    """Where the means over a setting's seeds differ by more than three standard errors of a difference; empty if not.
+
+    A training that amplifies last bits gives another draw on another kind of processor: a single row is then no
+    evidence, all seeds together are. Values that are no numbers are not compared.
+    """
+    n = min(len(recorded), len(found))
+    if n < 2:
+        return " "
+    for name in recorded[0]:
+        if name in OWN or name.endswith(EACH.format("")):
+            continue
+        before, after = _columns(recorded, name), _columns(found, name)
+        if len(before) != len(after):
+            return f"{name} came out with {len(after)} values, not {len(before)}"
+        for old, new in zip(before, after, strict=True):
+            allowed = max(LEAST, 3 * statistics.stdev(old) * math.sqrt(2 / n))
+            mean, was = statistics.fmean(new), statistics.fmean(old)
+            if not abs(mean - was) <= allowed:
+                return f"the mean of {name} over {n} seeds is {mean:.6g}, recorded {was:.6g}; {allowed:.3g} is allowed"
+    return ""
+
+
+def _columns(rows: Sequence[Mapping[str, Any]], name: str) -> list[list[float]]:
+    """The numbers of a value, each over the rows; none where it holds no numbers or not the same number of them."""
+    values = [row[name] if isinstance(row[name], list) else [row[name]] for row in rows]
+    columns = [list(column) for column in zip(*values, strict=False)]
+    return [column for column in columns if all(_number(v) for v in column)]
+
+
 def _differs(old: Any, new: Any, others: Sequence[Any] | None) -> str:
     """Empty where they agree; else what is allowed, in words."""
     if isinstance(old, list) and isinstance(new, list):
