@@ -5,11 +5,12 @@ CPU_INDEX ?=
 QUIET := OMP_NUM_THREADS=1 TQDM_DISABLE=1 KDCOURSE_PROGRESS=
 CHECK := $(QUIET) KDCOURSE_RECORDS=check
 NOTEBOOKS := notebooks solutions
-ALONE := PYTEST_DISABLE_PLUGIN_AUTOLOAD=1 FLWR_TELEMETRY_ENABLED=0
+ALONE := -m pytest -c tests/alone.ini --rootdir . --noconftest -p no:cacheprovider -W ignore -p no:randomly -p no:xdist -p no:nbval
 SITE := import sysconfig; print(sysconfig.get_path('purelib'))
-NBVAL := $(PY) -m pytest -p no:randomly --nbval --nbval-current-env --nbval-cell-timeout=300 --nbval-sanitize-with tests/sanitize.cfg $(NOTEBOOKS)
+ELSEWHERE := --ignore-glob='*/notebooks/[A-Z]_*.ipynb'
+NBVAL := -m pytest -p no:randomly --nbval --nbval-current-env --nbval-cell-timeout=300 --nbval-sanitize-with tests/sanitize.cfg
 
-.PHONY: help setup pipeline test test-fast test-portable test-flower mutants lab notebooks exercises experiments lint bench bench-federated teacher course
+.PHONY: help setup pipeline test test-fast test-portable test-flower test-paddle mutants lab notebooks exercises experiments lint bench bench-federated teacher course
 help:            ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
 
@@ -21,25 +22,36 @@ setup: .venv/.done ## make .venv from pyproject.toml and constraints.txt
 pipeline: setup  ## the article's four steps on real images
 	@$(PY) -m kdcourse pipeline
 test: setup      ## every test, the notebooks included
-	@$(CHECK) $(PY) -m pytest tests $(NOTEBOOKS) -n 2 --dist loadscope --nbval --nbval-current-env --nbval-cell-timeout=300 --nbval-sanitize-with tests/sanitize.cfg
+	@for engine in flower paddle; do \
+	  if $(MAKE) --no-print-directory .venv-$$engine/.done; then $(MAKE) --no-print-directory test-$$engine || exit 1; \
+	  else echo "Left out: the tests on $$engine, which cannot be installed here (make test-$$engine)."; fi; done
+	@$(CHECK) $(PY) -m pytest tests $(NOTEBOOKS) $(ELSEWHERE) -n 2 --dist loadscope --nbval --nbval-current-env --nbval-cell-timeout=300 --nbval-sanitize-with tests/sanitize.cfg
 test-fast: setup ## the quick tests, while working
 	@$(QUIET) $(PY) -m pytest tests -n 2 --dist loadscope -m "not slow"
 test-portable: setup ## the notebooks once more, with the plainest instruction set
-	@$(CHECK) ATEN_CPU_CAPABILITY=default ONEDNN_MAX_CPU_ISA=AVX2 $(NBVAL)
+	@$(CHECK) ATEN_CPU_CAPABILITY=default ONEDNN_MAX_CPU_ISA=AVX2 $(PY) $(NBVAL) $(NOTEBOOKS) $(ELSEWHERE)
 # An engine whose pins clash gets an environment of its own: its packages come first, .venv's serve the rest.
 .venv-%/.done: constraints-%.txt pyproject.toml .venv/.done
 	$(PYTHON) -m venv .venv-$*
 	@$(PY) -c "$(SITE)" > $$(.venv-$*/bin/python -c "$(SITE)")/course.pth
 	.venv-$*/bin/python -m pip install --quiet $(CPU_INDEX) -c constraints-$*.txt -e ".[$*]"
 	@touch $@
+.venv-pfl/.done: constraints-pfl.txt .venv/.done
+	$(PYTHON) -m venv .venv-pfl
+	@$(PY) -c "$(SITE)" > $$(.venv-pfl/bin/python -c "$(SITE)")/course.pth
+	.venv-pfl/bin/python -m pip install --quiet -c constraints-pfl.txt "pfl[pytorch]"
+	@touch $@
 test-flower: .venv-flower/.done ## the same owners on Flower, in an environment of its own
-	@$(QUIET) $(ALONE) .venv-flower/bin/python -m pytest -c tests/flower.ini --rootdir . --noconftest -p no:cacheprovider -W ignore tests/test_flower.py
+	@$(QUIET) FLWR_TELEMETRY_ENABLED=0 .venv-flower/bin/python $(ALONE) tests/test_flower.py
+test-paddle: .venv-paddle/.done ## appendix A in PaddlePaddle, in an environment of its own
+	@$(CHECK) .venv-paddle/bin/python $(NBVAL) -p no:xdist notebooks/A_paddle.ipynb
+	@$(QUIET) .venv-paddle/bin/python $(ALONE) tests/test_paddle.py
 mutants: setup   ## break the package in named ways; the fast tests must notice each
 	@$(PY) tools/mutants.py
 lab: setup       ## JupyterLab on the first lesson
 	@$(PY) -m jupyterlab notebooks/*_start_here.ipynb
 notebooks: setup course ## run every lesson and every evidence again, and save them
-	@$(QUIET) $(PY) -m jupyter nbconvert --to notebook --execute --inplace --ExecutePreprocessor.record_timing=False --ExecutePreprocessor.store_widget_state=False notebooks/*.ipynb notebooks/evidence/*.ipynb
+	@$(QUIET) $(PY) -m jupyter nbconvert --to notebook --execute --inplace --ExecutePreprocessor.record_timing=False --ExecutePreprocessor.store_widget_state=False notebooks/[0-9]*.ipynb notebooks/evidence/*.ipynb
 exercises: setup ## make the learners' notebooks from the solutions, which are run and saved first
 	@$(PY) tools/exercises.py
 	@$(QUIET) $(PY) -m jupyter nbconvert --to notebook --execute --inplace --ExecutePreprocessor.record_timing=False --ExecutePreprocessor.store_widget_state=False solutions/*.ipynb
@@ -50,8 +62,9 @@ lint: setup      ## ruff, mypy, import layers, size limits
 	@$(PY) -m ruff check . && $(PY) -m ruff format --check . && $(PY) -m mypy && .venv/bin/lint-imports && $(PY) tools/sizes.py
 bench: setup     ## speed beside what a user would pick instead
 	@$(QUIET) $(PY) tests/bench/training.py && $(QUIET) $(PY) tests/bench/importance.py
-bench-federated: setup ## rounds of federated averaging beside a plain loop
-	@$(QUIET) $(PY) tests/bench/federated.py
+bench-federated: setup ## rounds of federated averaging beside a plain loop, Flower, pfl and PaddlePaddle
+	@for engine in flower paddle pfl; do $(MAKE) --no-print-directory .venv-$$engine/.done || true; done
+	@$(QUIET) $(PY) -m tests.bench.federated
 course: setup    ## number the lessons as course.toml says; links, README's table and the map follow
 	@$(PY) tools/course.py
 teacher: setup   ## train the shipped teacher again: make teacher FASHION=folder

@@ -26,6 +26,7 @@ from kdcourse.diagrams import (
     _distillation,
     _drawing,
     _drift,
+    _frameworks,
     _gate,
     _leak,
     _missing_class,
@@ -106,7 +107,7 @@ def test_there_are_these():
         "nested_subspaces",
     }
     later = {"bugs", "channel", "course", "four_steps", "gate", "looks", "mistakes", "parts", "relations", "taps"}
-    assert set(DIAGRAMS) == first | later | {"answers", "directions", "drift", "rounds", "two_heads"}
+    assert set(DIAGRAMS) == first | later | {"answers", "directions", "drift", "frameworks", "rounds", "two_heads"}
 
 
 def test_the_map_shows_every_lesson_and_fills_the_way_for_three_hours(drawn):
@@ -545,3 +546,15 @@ def test_the_common_answer_is_the_softmax_of_the_mean_logits(drawn):
     names = [name for name, _ in _answers.OWNERS.values()]
     assert len(set(names)) == 3, "networks of different kinds"
     assert _answers.OWNERS["2"][1][1] < 0 and int(shares.argmax()) == 1, "owner 2 knows no shirts; the mean names one"
+
+
+def test_frameworks_draws_one_layer_in_two_shapes(drawn):
+    rows, columns = _frameworks.SHAPES["PyTorch"]
+    assert kd.build("linear").head[1].weight.shape == (rows, columns)
+    assert _frameworks.SHAPES["PaddlePaddle"] == (columns, rows), "test_paddle.py compares it with the real one"
+    drawn_weights = [a for a in drawn["frameworks"].figure.findobj(Rectangle) if a.get_width() in (0.86, 0.2)]
+    wide, tall = sorted(drawn_weights, key=lambda a: -a.get_width())
+    assert (wide.get_width(), wide.get_height()) == (tall.get_height(), tall.get_width())
+    assert wide.get_y() > tall.get_y() + tall.get_height(), "PyTorch's lane is above"
+    for name, (one, other) in _frameworks.SHAPES.items():
+        assert f"{name} {one} × {other}" in drawn["frameworks"].alt

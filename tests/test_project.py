@@ -56,6 +56,19 @@ def test_environment_and_pyproject_agree():
     assert "test" in PYPROJECT["project"]["optional-dependencies"]
 
 
+@pytest.mark.parametrize("engine", ["flower", "paddle"])
+def test_an_engine_is_an_extra_of_its_own_with_tested_versions(engine):
+    from packaging.requirements import Requirement
+
+    (wanted,) = map(Requirement, PYPROJECT["project"]["optional-dependencies"][engine])
+    lines = [line for line in (ROOT / f"constraints-{engine}.txt").read_text().splitlines() if "==" in line]
+    pinned = {r.name: next(iter(r.specifier)).version for r in map(Requirement, lines)}
+    assert pinned[wanted.name] in wanted.specifier
+    assert engine in (ROOT / "environment.yml").read_text(), "it says that it cannot run this"
+    others = [r for k, v in PYPROJECT["project"]["optional-dependencies"].items() if k != engine for r in v]
+    assert not [r for r in others if engine in r], "no other extra brings it"
+
+
 def test_the_tested_versions_lie_in_the_declared_ranges():
     from packaging.requirements import Requirement
 
@@ -376,7 +389,7 @@ def test_a_lesson_moves_by_one_number_in_course_toml(tree):
         first.startswith("[← The four-step pipeline](18_four_steps.ipynb) ·")
         and "\n# 19 · Softmax and cross-entropy\n" in first
     )
-    assert "· (last) → ·" in first.splitlines()[0]
+    assert "· [Federated in PaddlePaddle →](A_paddle.ipynb) ·" in first.splitlines()[0]
     assert "[Softmax and cross-entropy →](19_cross_entropy.ipynb)" in prose(tree / "notebooks/18_four_steps.ipynb")
     found = in_tree(tree, "-c", "from kdcourse.checks import tasks; print(*dict.fromkeys(t.id[:-2] for t in tasks()))")
     assert found.stdout.split()[6:] == [
@@ -436,7 +449,7 @@ def test_a_lesson_is_split_by_an_entry_and_a_notebook_without_a_number(tree):
     assert not (tree / "notebooks/nine_bugs.ipynb").exists()
     text = prose(tree / "notebooks/19_nine_bugs.ipynb")
     assert text.startswith("[← The four-step pipeline](18_four_steps.ipynb) · [map](00_start_here.ipynb#The-map) · ")
-    assert "· (last) → ·" in text.splitlines()[0]
+    assert "· [Federated in PaddlePaddle →](A_paddle.ipynb) ·" in text.splitlines()[0]
     assert (
         "# 19 · Nine bugs\n" in text
         and "20 minutes to read, run and think · 9 seconds of computing · medium · needs: [lesson 06](06_cross" in text

@@ -158,18 +158,23 @@ def texts(lessons: list[Lesson], belongs: dict[Path, Path]) -> dict[Path, str]:
 
 
 def table(lessons: list[Lesson], folder: str) -> str:
-    """The lessons as a Markdown table whose links are relative to the file that holds it, and the shorter way."""
-    rows = ["| lesson | what you do | minutes | needs | exercises |", "|---|---|---|---|---|"]
+    """The lessons as a Markdown table whose links are relative to the file that holds it, and the shorter way.
+
+    README's has the exercises too; the map, in ``folder`` "", leaves them to each lesson's first cell.
+    """
+    rows = [
+        "| lesson | what you do | minutes | needs |" + " exercises |" * bool(folder),
+        "|---" * (4 + bool(folder)) + "|",
+    ]
     part = ""
     for lesson in lessons:
         if lesson["part"] != part:
             part = lesson["part"]
-            rows.append(f"| **{part}** | | | | |")
+            rows.append(f"| **{part}** | | | |" + " |" * bool(folder))
         needs = ", ".join(linked_to(lesson_of(lessons, slug), folder) for slug in lesson["prerequisites"]) or "–"
         link = f"[{label(lesson)} {lesson['title']}]({folder}{file(lesson)})"
-        at = f"{'' if folder else '../'}exercises/{file(lesson)}"
-        points = f"[{lesson['points']} points]({at})" if lesson["points"] else "–"
-        rows.append(f"| {link} | {lesson['about']} | {lesson['minutes']} | {needs} | {points} |")
+        points = f"[{lesson['points']} points](exercises/{file(lesson)})" if lesson["points"] else "–"
+        rows.append(f"| {link} | {lesson['about']} | {lesson['minutes']} | {needs} |" + f" {points} |" * bool(folder))
     stops = [lesson_of(lessons, slug) for slug in way()]
     short = " → ".join(f"[{lesson['title']}]({folder}{file(lesson)})" for lesson in stops)
     return "\n".join([*rows, "", f"A way through the course for three hours: {short}."])

@@ -12,6 +12,7 @@ from kdcourse.diagrams._directions import directions
 from kdcourse.diagrams._distillation import distillation
 from kdcourse.diagrams._drift import drift
 from kdcourse.diagrams._four_steps import four_steps
+from kdcourse.diagrams._frameworks import frameworks
 from kdcourse.diagrams._gate import gate
 from kdcourse.diagrams._inversion import inversion
 from kdcourse.diagrams._leak import leak
@@ -29,7 +30,7 @@ from kdcourse.diagrams._temperature import temperature
 from kdcourse.diagrams._two_heads import two_heads
 
 __all__ = [
-    "answers", "bugs", "channel", "course", "directions", "distillation", "drift", "four_steps", "gate", "inversion",
-    "leak", "looks", "missing_class", "mistakes", "nested_subspaces", "parts", "relations", "rounds", "shift",
-    "simplex", "taps", "temperature", "two_heads",
+    "answers", "bugs", "channel", "course", "directions", "distillation", "drift", "four_steps", "frameworks", "gate",
+    "inversion", "leak", "looks", "missing_class", "mistakes", "nested_subspaces", "parts", "relations", "rounds",
+    "shift", "simplex", "taps", "temperature", "two_heads",
 ]  # fmt: skip

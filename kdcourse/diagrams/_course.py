@@ -1,7 +1,9 @@
 """The course as a map: its parts, its lessons, and the way for three hours."""
 
 import textwrap
+from typing import Any
 
+from matplotlib.axes import Axes
 from matplotlib.text import Text
 
 from kdcourse._course import label, lessons, path
@@ -11,6 +13,7 @@ from kdcourse.plots import Shown
 LEFT, PITCH = 0.25, 1.72  # inches: the first column, and from column to column
 TOP, GAP, INSIDE = 2.77, 0.08, 0.05  # where the boxes begin; between two boxes, and from a box to its words
 ONE, TWO = 0.27, 0.42  # heights of a box of one line, and of two
+ABOVE, BETWEEN, LAST = 0.09, 0.5, "Appendices"  # a heading over its boxes; room above the last part's
 
 
 def _broken(words: Text, width: float) -> bool:
@@ -24,22 +27,20 @@ def _broken(words: Text, width: float) -> bool:
 
 
 def course() -> Shown:
-    """The lessons that are there, a column a part; those on the way for three hours are filled."""
+    """The lessons that are there, a column a part (appendices below the last); those of the three hours are filled."""
     figure, axis = draw.canvas()
     parts = list(dict.fromkeys(lesson["part"] for lesson in lessons()))
-    pitch = PITCH if len(parts) > 4 else (draw.WIDTH - 2 * LEFT) / len(parts)
-    way, said = path(), []
-    for column, part in enumerate(parts):
+    columns = [part for part in parts if part != LAST]
+    pitch = PITCH if len(columns) > 4 else (draw.WIDTH - 2 * LEFT) / len(columns)
+    lows, said = [TOP] * len(columns), []
+    for part in parts:  # the appendices stand below the last column
+        column = min(parts.index(part), len(columns) - 1)
+        if part == LAST:
+            lows[column] -= BETWEEN
         left, own = LEFT + column * pitch, [lesson for lesson in lessons() if lesson["part"] == part]
-        draw.heading(axis, left, part)
-        width, low = pitch - GAP, TOP
+        draw.heading(axis, left, part, y=lows[column] + ABOVE)
         for lesson in own:
-            on, name = lesson["slug"] in way, f"{label(lesson)} {lesson['title']}"
-            words = draw.text(axis, left + INSIDE, 0, name, ha="left", weight="bold" if on else "normal", zorder=4)
-            high = TWO if _broken(words, width - 2 * INSIDE) else ONE
-            low -= high + GAP - 0.005
-            words.set_y(low + high / 2)
-            draw.box(axis, left, low, width, high, "", colour=draw.TEACHER if on else draw.INK)
+            lows[column] = _lesson(axis, lesson, left, lows[column], pitch - GAP)
         said.append(f"{part}: " + ", ".join(f"{label(lesson)} {lesson['title']}" for lesson in own))
     return draw.finish(
         figure,
@@ -47,3 +48,14 @@ def course() -> Shown:
         "; ".join(said) + ".",
         "Read downwards and to the right. Each lesson says what it needs.",
     )
+
+
+def _lesson(axis: Axes, lesson: dict[str, Any], left: float, top: float, width: float) -> float:
+    """A lesson's box below ``top``; where it ends."""
+    on, name = lesson["slug"] in path(), f"{label(lesson)} {lesson['title']}"
+    words = draw.text(axis, left + INSIDE, 0, name, ha="left", weight="bold" if on else "normal", zorder=4)
+    high = TWO if _broken(words, width - 2 * INSIDE) else ONE
+    low = top - high - GAP + 0.005
+    words.set_y(low + high / 2)
+    draw.box(axis, left, low, width, high, "", colour=draw.TEACHER if on else draw.INK)
+    return low

@@ -41,7 +41,8 @@ class Setting:
         method: "average" (FedAvg), "ensemble_distil" (FedDF) or "share_logits" (FedMD).
         clients, how, alpha: of ``partition``; alpha 0 for those that take none.
         network, width: of every owner and of the server; FedMD's owner k has the width ``width + 8 k``.
-        images, public: training images that owners hold together, and those that are public.
+        images, public: training images that owners hold together, and those that are public; where more are asked for
+            than there are, some come twice.
         rounds, epochs, batch_size, lr: of the owners' training.
         distil_epochs, distil_lr: of the server's, in FedDF.
         seed: of everything.
@@ -100,6 +101,7 @@ def everything(setting: Setting) -> tuple[list[Part], Part, Part]:
     """(the owners' parts, the public part, the server's validation part), made anew in each process, equal in all."""
     splits = split(load("fashion-mnist"), val=0.2, seed=setting.seed)
     order = torch.randperm(len(splits.train), generator=torch.Generator().manual_seed(setting.seed))
+    order = order.repeat(-(-(setting.images + setting.public) // len(order)))
     held = splits.train.select(order[: setting.images])
     public = splits.train.select(order[setting.images : setting.images + setting.public])
     given: dict[str, Any] = {"alpha": setting.alpha} if setting.alpha else {}
@@ -174,6 +176,7 @@ class Averaging(Strategy):
     def __init__(self, setting: Setting) -> None:
         self.setting, self.model = setting, setting.model()
         self.state = State(weights={"model": copied(self.model)}, config=setting.config)
+        self.began = time.perf_counter()
 
     def summary(self) -> None:
         """Nothing to add to what Flower prints."""
@@ -199,6 +202,7 @@ class Averaging(Strategy):
         self, server_round: int, arrays: ArrayRecord, config: ConfigRecord, grid: Grid
     ) -> Iterable[Message]:
         """The round's message to every node."""
+        self.began = time.perf_counter()
         sent, nodes = self.sent(), _nodes(grid, self.setting.clients)
         self.state.bytes_down += bytes_of(sent) * len(nodes)
         told = ConfigRecord({**dict(config), "server-round": server_round})
@@ -213,7 +217,7 @@ class Averaging(Strategy):
         if good:
             self.take(good)
         told = self.scores()
-        self.state.close(**told, answers=len(good))
+        self.state.close(**told, answers=len(good), seconds=time.perf_counter() - self.began)
         return ArrayRecord(self.sent()), MetricRecord({**told, "answers": len(good)})
 
     def configure_evaluate(
