@@ -334,7 +334,7 @@ def test_course_toml_says_everything_of_every_lesson():
 def tree(tmp_path):
     """A copy of the project whose lessons may be moved."""
     unwanted = shutil.ignore_patterns(
-        ".venv", ".git", "build", "runs", "*.egg-info", ".*_cache", "__pycache__", ".hypothesis"
+        ".venv*", ".git", "build", "runs", "*.egg-info", ".*_cache", "__pycache__", ".hypothesis"
     )
     return shutil.copytree(ROOT, tmp_path / "tree", ignore=unwanted)
 
@@ -601,7 +601,7 @@ def test_the_wheel_carries_every_folder_of_the_package():
 
 @pytest.mark.slow
 def test_the_wheel_runs_lesson_00_in_an_empty_folder(tmp_path):
-    unwanted = shutil.ignore_patterns(".venv", ".git", "build", "runs", "*.egg-info", ".*_cache", "__pycache__")
+    unwanted = shutil.ignore_patterns(".venv*", ".git", "build", "runs", "*.egg-info", ".*_cache", "__pycache__")
     tree = shutil.copytree(ROOT, tmp_path / "tree", ignore=unwanted)  # a build folder would add what is long gone
     built = run("-m", "build", "--wheel", "--no-isolation", "--outdir", str(tmp_path / "dist"), str(tree))
     assert built.returncode == 0, built.stdout[-2000:] + built.stderr[-2000:]

@@ -12,7 +12,7 @@ from .conftest import ROOT
 
 pytestmark = [pytest.mark.records, pytest.mark.slow]
 LEFT = shutil.ignore_patterns(
-    ".venv", ".git", "__pycache__", "runs", ".*_cache", "*.egg-info", ".hypothesis", "build", "dist"
+    ".venv*", ".git", "__pycache__", "runs", ".*_cache", "*.egg-info", ".hypothesis", "build", "dist"
 )
 
 

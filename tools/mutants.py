@@ -277,7 +277,7 @@ def fast_tests(tree: Path, *paths: str) -> bool:
 
 def copy_of_the_tree(place: Path) -> Path:
     """The project without its environment and history."""
-    ignored = shutil.ignore_patterns(".venv", ".git", "__pycache__", "runs", ".*_cache", "*.egg-info", ".hypothesis")
+    ignored = shutil.ignore_patterns(".venv*", ".git", "__pycache__", "runs", ".*_cache", "*.egg-info", ".hypothesis")
     return Path(shutil.copytree(ROOT, place, ignore=ignored))
 
 
