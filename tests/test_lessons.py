@@ -172,6 +172,23 @@ def test_the_full_profile_trains_hintons_three_networks(mnist, monkeypatch):
     assert [kd.models.parameter_count(m) for m in (large, small)] == [2_395_210, 1_276_810]
 
 
+@pytest.mark.parametrize("division", ["even", "two shards"])
+def test_the_full_profile_counts_mcmahans_rounds(mnist, monkeypatch, division):
+    monkeypatch.setenv("KDCOURSE_PROFILE", "full")
+    found = {"kd": kd, "DIVISIONS": {"even": {"how": "iid"}, "two shards": {"how": "shards"}}}
+    exec(
+        "def first("
+        + of_evidence("federated_averaging", "def first(").partition("def first(")[2].partition("\n\n\n")[0],
+        found,
+    )
+    exec(of_evidence("federated_averaging", "def rounds_to("), found)
+    data = kd.split(kd.load("mnist", full=True), val=1 / 6, seed=0)
+    assert len(data.train) == 250
+    counted = {t: found["rounds_to"](data, division, t, most=50, rates=(0.05, 0.1)) for t in (0.0, 0.08, 2.0)}
+    assert counted[0.0] == 1 and 1 <= counted[0.08] <= 51 and counted[2.0] == 51, "never is one more than most"
+    assert kd.models.parameter_count(kd.build("mlp", width=200)) == 199_210, "McMahan's 2NN"
+
+
 @pytest.mark.slow
 def test_the_full_profile_lets_googlenet_teach_two_heads(splits):
     found = {"torch": torch, "kd": kd, "WEIGHT": {"taught": 3.0}, "SHARE": 0.6, "ALONE": {}}
