@@ -7,7 +7,7 @@ CHECK := $(QUIET) KDCOURSE_RECORDS=check
 NOTEBOOKS := notebooks solutions
 ALONE := -m pytest -c tests/alone.ini --rootdir . --noconftest -p no:cacheprovider -W ignore -p no:randomly -p no:xdist -p no:nbval
 SITE := import sysconfig; print(sysconfig.get_path('purelib'))
-ELSEWHERE := --ignore-glob='*/notebooks/[A-Z]_*.ipynb'
+ELSEWHERE := --ignore-glob='notebooks/[A-Z]_*.ipynb'
 NBVAL := -m pytest -p no:randomly --nbval --nbval-current-env --nbval-cell-timeout=300 --nbval-sanitize-with tests/sanitize.cfg
 
 .PHONY: help setup pipeline test test-fast test-portable test-flower test-paddle mutants lab notebooks exercises experiments lint bench bench-federated teacher course
