@@ -6,6 +6,7 @@ QUIET := OMP_NUM_THREADS=1 TQDM_DISABLE=1 KDCOURSE_PROGRESS=
 CHECK := $(QUIET) KDCOURSE_RECORDS=check
 NOTEBOOKS := notebooks solutions
 ALONE := -m pytest -c tests/alone.ini --rootdir . --noconftest -p no:cacheprovider -W ignore -p no:randomly -p no:xdist -p no:nbval
+WANTED-pfl := "pfl[pytorch]"
 SITE := import sysconfig; print(sysconfig.get_path('purelib'))
 ELSEWHERE := --ignore-glob='notebooks/[A-Z]_*.ipynb'
 NBVAL := -m pytest -p no:randomly --nbval --nbval-current-env --nbval-cell-timeout=300 --nbval-sanitize-with tests/sanitize.cfg
@@ -34,12 +35,7 @@ test-portable: setup ## the notebooks once more, with the plainest instruction s
 .venv-%/.done: constraints-%.txt pyproject.toml .venv/.done
 	$(PYTHON) -m venv .venv-$*
 	@$(PY) -c "$(SITE)" > $$(.venv-$*/bin/python -c "$(SITE)")/course.pth
-	.venv-$*/bin/python -m pip install --quiet $(CPU_INDEX) -c constraints-$*.txt -e ".[$*]"
-	@touch $@
-.venv-pfl/.done: constraints-pfl.txt .venv/.done
-	$(PYTHON) -m venv .venv-pfl
-	@$(PY) -c "$(SITE)" > $$(.venv-pfl/bin/python -c "$(SITE)")/course.pth
-	.venv-pfl/bin/python -m pip install --quiet -c constraints-pfl.txt "pfl[pytorch]"
+	.venv-$*/bin/python -m pip install --quiet $(CPU_INDEX) -c constraints-$*.txt $(or $(WANTED-$*),-e ".[$*]")
 	@touch $@
 test-flower: .venv-flower/.done ## the same owners on Flower, in an environment of its own
 	@$(QUIET) FLWR_TELEMETRY_ENABLED=0 .venv-flower/bin/python $(ALONE) tests/test_flower.py
