@@ -20,8 +20,8 @@ from kdcourse._intervals import Difference
 from kdcourse._tables import Table
 
 __all__ = [
-    "Shown", "Table", "areas", "columns", "demonstration", "differences", "filled", "gallery", "history",
-    "lines", "pipeline", "scatter", "seeds", "show", "styled",
+    "Shown", "Table", "demonstration", "differences", "filled", "gallery", "history", "lines", "pipeline", "scatter",
+    "show", "styled",
 ]  # fmt: skip
 
 # Okabe & Ito's palette (2008) stays distinct under the common colour blindnesses.
@@ -318,48 +318,6 @@ def gallery(
     return show(figure, alt=finding, title=title, fields=fields, caption=caption)
 
 
-def seeds(
-    arms: Mapping[str, Sequence[float]],
-    *,
-    unit: str,
-    finding: str = "",
-    title: str = "",
-    fields: Mapping[str, Any] | None = None,
-    caption: str = "",
-    zero: bool = False,
-    digits: int = 1,
-) -> Shown:
-    """One row an arm: a dot for each seed, a bar at the mean.
-
-    Args:
-        arms: {name: one value a seed}.
-        unit: the label of the axis.
-        finding: the alt text.
-        title, fields: the visible title, as in ``show``.
-        caption: below the picture.
-        zero: mark zero, for differences.
-        digits: of the means, which stand at the right.
-    """
-    figure, axis = styled(size=(8, 0.42 * len(arms) + 1))
-    for i, values in enumerate(arms.values()):
-        axis.plot(values, [i] * len(values), "o", alpha=0.6, color=COLOURS[0], markeredgewidth=0)
-        axis.plot([np.mean(values)], [i], "|", markersize=18, markeredgewidth=2.5, color=COLOURS[1])
-        axis.annotate(f"{np.mean(values):.{digits}f}", (1.01, i), xycoords=("axes fraction", "data"), va="center")
-    if zero:
-        axis.axvline(0, color="#888", linewidth=1)
-    axis.set(yticks=range(len(arms)), yticklabels=list(arms), xlabel=unit)
-    axis.margins(x=0.1)
-    axis.set_ylim(len(arms) - 0.5, -0.5)
-    axis.grid(axis="y", visible=False)
-    return show(
-        figure,
-        alt=finding,
-        title=title,
-        fields=fields,
-        caption=caption or "A dot a seed; the bar is their mean, written at the right.",
-    )
-
-
 def lines(
     panels: Mapping[str, Mapping[str, Sequence[float]]],
     *,
@@ -428,68 +386,4 @@ def scatter(
         axis.annotate(name, (x, y), place, textcoords="offset points", fontsize=8, ha=side)
     axis.set(xlabel=xlabel, ylabel=ylabel, xscale="log")
     axis.margins(x=0.2, y=0.15)
-    return show(figure, alt=finding, title=title, fields=fields, caption=caption)
-
-
-def _short(value: float, digits: int = 3) -> str:
-    """A number for a narrow place; nothing where it is too small to be seen."""
-    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.{digits}g}" if abs(value) >= 1e-3 else ""
-
-
-def columns(
-    panels: Mapping[str, Mapping[str, float]],
-    *,
-    ylabel: str,
-    finding: str = "",
-    title: str = "",
-    fields: Mapping[str, Any] | None = None,
-    caption: str = "",
-    log: bool = False,
-    form: str = "",
-    shared: bool = True,
-) -> Shown:
-    """Columns in one or more panels side by side, each with its number on top.
-
-    Args:
-        panels: {title: {name: value}}.
-        ylabel: of the first panel.
-        finding: the alt text.
-        title, fields: the visible title, as in ``show``.
-        caption: below the picture.
-        log: a logarithmic y axis, one for each panel; else all panels share theirs.
-        form: how the numbers are written, as for str.format; three digits by default.
-        shared: one y axis for all panels, unless it is logarithmic; else each has its own.
-    """
-    figure, axes = styled(1, len(panels), size=(10, 3.1), squeeze=False, sharey=shared and not log)
-    for axis, (heading, values) in zip(axes[0], panels.items(), strict=True):
-        few = len(values) < 5
-        drawn = axis.bar(list(values), list(values.values()), color=COLOURS[: len(values)] if few else COLOURS[0])
-        axis.bar_label(drawn, fmt=form or (_short if few else lambda v: _short(v, 2)), fontsize=8 if few else 6)
-        axis.set_axisbelow(True)
-        axis.set(title=heading, yscale="log" if log else "linear")
-        axis.tick_params(axis="x", labelsize=8, rotation=0 if few else 60)
-        axis.margins(y=0.15)
-        axis.grid(axis="x", visible=False)
-    axes[0, 0].set_ylabel(ylabel)
-    return show(figure, alt=finding, title=title, fields=fields, caption=caption)
-
-
-def areas(
-    sizes: Mapping[str, float],
-    *,
-    finding: str = "",
-    title: str = "",
-    fields: Mapping[str, Any] | None = None,
-    caption: str = "",
-) -> Shown:
-    """Squares whose areas are in proportion, side by side on one ground."""
-    figure, axis = styled(size=(6, 2.8))
-    left = 0.0
-    for colour, (name, size) in zip(COLOURS, sizes.items(), strict=False):
-        side = size**0.5
-        axis.add_patch(mpl.patches.Rectangle((left, 0), side, side, color=colour))
-        axis.annotate(f"{name}\n{size:,.0f}", (left + side / 2, 0), (0, -28), textcoords="offset points", ha="center")
-        left += 1.35 * side + 0.2 * max(sizes.values()) ** 0.5
-    axis.set(xlim=(-0.05 * left, left), ylim=(0, 1.02 * max(sizes.values()) ** 0.5), aspect="equal")
-    axis.axis("off")
     return show(figure, alt=finding, title=title, fields=fields, caption=caption)

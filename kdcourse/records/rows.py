@@ -135,11 +135,17 @@ def difference(
     return "" if compared else "there is nothing to compare"
 
 
-def means_differ(recorded: Sequence[Mapping[str, Any]], found: Sequence[Mapping[str, Any]]) -> str:
-    """Where the means over a setting's seeds differ by more than three standard errors of a difference; empty if not.
+def means_differ(
+    recorded: Sequence[Mapping[str, Any]], found: Sequence[Mapping[str, Any]], others: Sequence[Mapping[str, Any]]
+) -> str:
+    """Where the means over seeds differ by more than three standard errors of a difference; empty if not.
 
     A training that amplifies last bits gives another draw on another kind of processor: a single row is then no
-    evidence, all seeds together are. Values that are no numbers are not compared.
+    evidence, several seeds together are. Values that are no numbers are not compared.
+
+    Args:
+        recorded, found: the same seeds of a setting, then and now.
+        others: the rows of all its seeds, whose spread is allowed for.
     """
     n = min(len(recorded), len(found))
     if n < 2:
@@ -147,11 +153,12 @@ def means_differ(recorded: Sequence[Mapping[str, Any]], found: Sequence[Mapping[
     for name in recorded[0]:
         if name in OWN or name.endswith(EACH.format("")):
             continue
-        before, after = _columns(recorded, name), _columns(found, name)
+        before, after, spread = (_columns(rows, name) for rows in (recorded, found, others))
         if len(before) != len(after):
             return f"{name} came out with {len(after)} values, not {len(before)}"
-        for old, new in zip(before, after, strict=True):
-            allowed = max(LEAST, 3 * statistics.stdev(old) * math.sqrt(2 / n))
+        spread = spread if len(spread) == len(before) else before  # not all seeds have as many values
+        for old, new, wide in zip(before, after, spread, strict=True):
+            allowed = max(LEAST, 3 * statistics.stdev(wide) * math.sqrt(2 / n))
             mean, was = statistics.fmean(new), statistics.fmean(old)
             if not abs(mean - was) <= allowed:
                 return f"the mean of {name} over {n} seeds is {mean:.6g}, recorded {was:.6g}; {allowed:.3g} is allowed"
