@@ -1,6 +1,7 @@
 """Many models as one: equal to as many separate trainings, whatever the optimizer, and honest about what it cannot."""
 
 import copy
+import time
 
 import pytest
 import torch
@@ -163,6 +164,37 @@ def test_auto_takes_the_way_that_it_measured_to_be_faster(splits):
     assert said["how"] == min(said["seconds_a_step"], key=said["seconds_a_step"].get)
     few = fit(models[0], states_of(models), jobs_for(splits.train, [60] * 20, [2] * 20), Rule(), how="auto")[1]
     assert few == {"how": "loop", "why": "2 steps"}
+
+
+def test_one_measurement_serves_all_models_of_a_kind_in_such_numbers(splits, monkeypatch):
+    asked = []
+    monkeypatch.setattr(fitting, "MEASURED", {})
+    monkeypatch.setattr(fitting, "_seconds_a_step", lambda *a: asked.append(len(a[1])) or {"loop": 2.0, "stack": 1.0})
+
+    def chosen(count, width=8, **rule):
+        models = mlps(count, width=width)
+        jobs = jobs_for(splits.train, [60] * count, [6] * count)
+        return fit(models[0], states_of(models), jobs, Rule(**rule), how="auto")[1]["how"]
+
+    assert chosen(3) == chosen(3) == "stack" and asked == [3]
+    chosen(4), chosen(3, width=9), chosen(3, optimizer="adamw", lr=0.01)
+    assert asked == [3, 4, 3, 3], "others are measured anew"
+
+
+def test_the_first_reading_decides_where_it_is_clear(splits, monkeypatch):
+    calls = {"_loop": [], "_stacked": []}
+    for name, pause in (("_loop", 0.02), ("_stacked", 0.001)):
+
+        def slow(model, states, jobs, *rest, name=name, pause=pause):
+            calls[name].append((len(jobs), len(jobs[0].batches)))
+            time.sleep(pause * len(jobs[0].batches))
+            return [dict(state) for state in states]
+
+        monkeypatch.setattr(fitting, name, slow)
+    models, jobs = mlps(8, width=8), jobs_for(splits.train, [60] * 8, [6] * 8)
+    best = fitting._seconds_a_step(models[0], states_of(models), jobs, Rule(), fitting.image_losses)
+    assert calls == {"_loop": [(4, 1), (4, 1), (4, 4)], "_stacked": [(8, 1), (8, 1), (8, 4)]}
+    assert best["loop"] == pytest.approx(0.04, abs=0.02) and best["stack"] < 0.02
 
 
 def test_the_models_are_left_as_they_are(splits):

@@ -248,6 +248,7 @@ MUTANTS = [
     Mutant("padding counts", "stacked/stack.py", "dtype=torch.bool) if known is None else known", "dtype=torch.bool)", "stacked"),
     Mutant("one dropout mask for all models", "stacked/stack.py", 'randomness="different"', 'randomness="same"', "stacked"),
     Mutant("AdamW without its correction", "stacked/stack.py", "(1 - 0.9 ** (at + 1))", "1.0", "stacked"),
+    Mutant("auto measures every round anew", "stacked/fitting.py", "if case not in MEASURED:", "if True:", "stacked"),
     Mutant("rates of the wrong model", "stacked/fitting.py", "[value[i] for i in taken]", "[value[i] for i in sorted(taken)]", "stacked"),
     Mutant("owners draw from a fixed seed", "federated/partition.py", "rng = np.random.default_rng(seed)", "rng = np.random.default_rng(0)", "federated"),
     Mutant("the ensemble is its first owner", "federated/answers.py", "    for update in updates:\n        worker", "    for update in updates[:1] * len(updates):\n        worker", "federated"),

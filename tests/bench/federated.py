@@ -77,6 +77,13 @@ def spread(ours: Mapping[str, torch.Tensor], theirs: Mapping[str, torch.Tensor])
     return max(float((found[name] - value).abs().max()) for name, value in theirs.items())
 
 
+def accuracy(model: torch.nn.Module, weights: Mapping[str, torch.Tensor]) -> float:
+    """The share of the test images that the network names rightly with these weights."""
+    own = copy.deepcopy(model)
+    own.load_state_dict(weights)
+    return kd.evaluation.accuracy(own, kd.load().test)
+
+
 def seconds(way: Callable[[], Any]) -> tuple[Clocks, Any]:
     """(seconds a round by both clocks, what came out)."""
     began = clocks()
@@ -97,8 +104,10 @@ def compare(hidden: int, count: int) -> float:
             best[name] = min(best[name], took)
     apart = max(spread(ends[name], ends["plain loop"]) for name in ways)
     told = ", ".join(f"{name} {took[0]:.2f} s" for name, took in best.items())
+    right = " and ".join(f"{name} {accuracy(model, ends[name]):.1%}" for name in ("auto", "plain loop"))
     print(f"hidden {hidden}, {count} owners: {told}; auto {best['plain loop'][0] / best['auto'][0]:.2f} times the plain "
-          f"loop's speed; weights differ by at most {apart:.1e}; auto by the wall {best['auto'][1]:.2f} s", flush=True)  # fmt: skip
+          f"loop's speed; weights differ by at most {apart:.1e}, right answers: {right}; auto by the wall "
+          f"{best['auto'][1]:.2f} s", flush=True)  # fmt: skip
     return best["auto"][1]
 
 
