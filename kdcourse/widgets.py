@@ -24,6 +24,7 @@ from kdcourse.losses import Loss
 from kdcourse.models import preserved
 from kdcourse.plots import COLOURS
 from kdcourse.records import Record
+from kdcourse.records.rows import settings_of
 from kdcourse.taylor import gated, gates
 
 __all__ = [
@@ -35,6 +36,7 @@ __all__ = [
     "partition",
     "prune",
     "shares",
+    "sweep",
     "task_weight",
     "temperature",
 ]
@@ -305,6 +307,47 @@ def prune(model: nn.Module, rankings: Mapping[str, Mapping[str, Tensor]], part: 
     chosen = ipywidgets.Dropdown(options=list(rankings), description="ranking")
     share = ipywidgets.FloatSlider(value=0.3, min=0, max=1, step=0.05, description="share of channels removed")
     return live(draw, ranking=chosen, share=share)
+
+
+AXES = {"lr": "learning rate", "temperature": "temperature", "alpha": "weight α"}
+
+
+def sweep(record: Record) -> Live:
+    """The points of a sweep over one of their settings, for a number of seeds; the best one, and what it has elsewhere.
+
+    Args:
+        record: rows of validation accuracies ``val`` by setting and seed.
+    """
+    settings = settings_of(record.rows)
+    scores = np.array([[100 * v for v in record.values("val", **setting)] for setting in settings])
+    low, high = float(scores.min()), float(scores.max())
+
+    def draw(axis: str, seeds: int) -> Picture:
+        means = scores[:, :seeds].mean(axis=1)
+        best = int(means.argmax())
+        values = np.array([float(str(setting[axis])) for setting in settings])
+        values = values if axis == "alpha" else np.log(values)
+        across = 70 + 390 * (values - values.min()) / (values.max() - values.min())
+        up = 220 - 180 * (means - low) / (high - low)
+        body = "".join(
+            f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{8 if i == best else 5}" fill="{COLOURS[1 if i == best else 0]}"/>'
+            for i, (x, y) in enumerate(zip(across, up, strict=True))
+        )
+        many = f"{seeds} seed{'s' * (seeds > 1)}"
+        body += text(20, 20, f"validation accuracy, mean of {many}", weight="bold")
+        body += text(20, 44, f"{high:.0f} %") + text(20, 224, f"{low:.0f} %")
+        body += text(265, 250, f"{AXES[axis]} →", "middle")
+        lines = [f"the best: setting {best + 1}", *(f"{name}: {v}" for name, v in settings[best].items())]
+        lines += [f"with these seeds {means[best]:.1f} %"]
+        rest = scores[best, seeds:]
+        lines += [f"with the other {len(rest)}: {rest.mean():.1f} %"] if len(rest) else ["no seed is left to ask"]
+        body += "".join(text(500, 50 + 20 * i, line) for i, line in enumerate(lines))
+        left = f", {rest.mean():.1f} % with the other seeds" if len(rest) else ""
+        alt = f"Over the {AXES[axis]}, {many}: setting {best + 1} is the best with {means[best]:.1f} %{left}."
+        return Picture(body, 720, 262, alt)
+
+    axis = ipywidgets.Dropdown(options=[(name, key) for key, name in AXES.items()], description="to the right")
+    return live(draw, axis=axis, seeds=ipywidgets.IntSlider(value=1, min=1, max=scores.shape[1], description="seeds"))
 
 
 def shares(loss: Loss, history: Mapping[str, Sequence[float]]) -> Live:

@@ -1,4 +1,4 @@
-"""The checks against a corpus of answers by people who had not seen them: 845 wrong ones and 309 right ones."""
+"""The checks against a corpus of answers by people who had not seen them: 905 wrong ones and 328 right ones."""
 
 from collections import Counter
 from dataclasses import replace
@@ -17,7 +17,9 @@ CUT = {"why_distil.1": 2, "cross_entropy.3": 2, "eight_bugs.2": 2, "taylor_fo.2"
 # Wrong by the texts as they stood; the texts now say that no scores tie and that pixels are multiples of 1/255.
 # And a tiny number added to a length that is never small is no mistake.
 # And whoever takes the last of two classes that tie gets the same value.
+# And a low above a high is excluded now.
 RIGHT_SINCE = {
+    "strategy.2": "sorts the two ends",
     "federated_averaging.3": "whole bytes of one number first",
     "directions.4": "where two logits tie, the last class is taken",
     "what_else.2": "1e-6 added to the length",
@@ -78,7 +80,7 @@ def test_right_designs_are_accepted(task):
 
 def test_the_corpus_is_as_large_as_it_says_and_a_quarter_is_put_aside():
     sizes = {kind: len(found) for kind, found in corpus().items()}
-    assert sizes == {"wrong": 314, "unread": 106, "fresh": 425, "right": 309}
+    assert sizes == {"wrong": 314, "unread": 106, "fresh": 485, "right": 328}
     assert set(Counter(a.task for a in corpus()["right"])) == {*QUICK, *SLOW}
 
 

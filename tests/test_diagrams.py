@@ -107,7 +107,15 @@ def test_there_are_these():
         "nested_subspaces",
     }
     later = {"bugs", "channel", "course", "four_steps", "gate", "looks", "mistakes", "parts", "relations", "taps"}
-    assert set(DIAGRAMS) == first | later | {"answers", "directions", "drift", "frameworks", "rounds", "two_heads"}
+    assert set(DIAGRAMS) == first | later | {
+        "answers",
+        "directions",
+        "drift",
+        "frameworks",
+        "rounds",
+        "spread_points",
+        "two_heads",
+    }
 
 
 def test_the_map_shows_every_lesson_and_fills_the_way_for_three_hours(drawn):
@@ -121,6 +129,16 @@ def test_the_map_shows_every_lesson_and_fills_the_way_for_three_hours(drawn):
                    and b.get_window_extent().containsy(extent.y0) for b in boxes if b.get_height() < 1), lesson  # fmt: skip
     bold = [t for t in words(drawn["course"]) if t.get_weight() == "bold" and t.get_text()[:2].isdigit()]
     assert sorted(t.get_text()[:2] for t in bold) == sorted(_course.label(n) for n in lessons if n["slug"] in way)
+
+
+def test_spread_points_try_another_rate_each(drawn):
+    lines = artists(drawn["spread_points"], Line2D)
+    dots = {
+        name: [float(gid.split(":")[1]) for gid in lines if gid.startswith(f"{name}:")] for name in ("grid", "spread")
+    }
+    marks = {name: sum(gid.startswith(f"rate:{name}:") for gid in lines) for name in dots}
+    assert marks == {"grid": 3, "spread": 9} == {name: len(set(rates)) for name, rates in dots.items()}
+    assert "try 3 learning rates; nine spread points try 9" in drawn["spread_points"].alt
 
 
 @pytest.mark.parametrize("name", [*DIAGRAMS, *OTHERS])

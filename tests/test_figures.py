@@ -619,3 +619,49 @@ def test_bytes_of_one_owner_stand_against_accuracy():
     assert shown.title == "0.60, 0.50 and 8.0 MB; 60 and 40 %"
     points = [line.get_xdata()[0] for line in shown.figure.axes[0].lines]
     assert points == pytest.approx([0.6, 0.5, 8.0, 8.0])
+
+
+def swept():
+    settings = ({"optimizer": "sgd", "lr": 0.1}, {"optimizer": "adamw", "lr": 0.01}, {"optimizer": "sgd", "lr": 0.3})
+    scores = ((0.70, 0.72), (0.80, 0.90), (0.84, 0.86))
+    rows = [
+        {**setting, "seed": i, "val": v}
+        for setting, own in zip(settings, scores, strict=True)
+        for i, v in enumerate(own)
+    ]
+    return Record("sweep", rows)
+
+
+def test_a_sweep_stands_beside_its_noise():
+    many = [{"lr": 0.01 * i, "seed": s, "val": 0.5 + 0.01 * i} for i in range(1, 13) for s in (0, 1)]
+    same = Record("repeats", [{"lr": 0.5, "seed": s, "val": v} for s, v in enumerate((0.60, 0.63, 0.61))])
+    title = "Settings differ by {settings:.0f} points, the five best by {best_five:.0f}, one setting from itself by {same:.0f}"
+    shown = figures.noise(Record("sweep", many), same, title=title)
+    assert shown.title == "Settings differ by 11 points, the five best by 4, one setting from itself by 3"
+    assert "from 51.0 to 62.0 %" in shown.alt and "from 60.0 to 63.0 %, with a mean of 61.3 %" in shown.alt
+
+
+def test_winners_are_met_by_their_other_seeds():
+    shown = figures.winners(
+        swept(), title="Winners of two sweeps fall by {least:.0f} to {most:.0f} points, {mean:.0f} on average"
+    )
+    assert shown.title == "Winners of two sweeps fall by -2 to 10 points, 4 on average"
+    assert shown.alt.endswith("seed 0: setting 3: 84.0, again 86.0; seed 1: setting 2: 90.0, again 80.0.")
+
+
+def test_optimisers_are_compared_at_own_and_at_common_rates():
+    rows = [{"optimizer": o, "rates": r, "lr": lr, "seed": s, "test": v + 0.001 * s}
+            for o, r, lr, v in (("adamw", "own", 0.01, 0.86), ("sgd", "own", 0.1, 0.87), ("sgd", "common", 0.01, 0.80),
+                                ("plain sgd", "own", 0.3, 0.86), ("plain sgd", "common", 0.01, 0.60)) for s in range(5)]  # fmt: skip
+    title = "At the common rate SGD loses {common_sgd_cost:.0f} points, at its own it gains {own_sgd:.0f}"
+    shown = figures.optimizers(Record("optimizers", rows), title=title)
+    assert shown.title == "At the common rate SGD loses 6 points, at its own it gains 1"
+
+
+def test_what_was_chosen_is_compared_with_the_defaults():
+    rows = [{"choice": c, "seed": s, "test": v + 0.001 * s}
+            for c, v in (("defaults", 0.80), ("best with one seed", 0.82), ("best with five seeds", 0.83)) for s in range(5)]  # fmt: skip
+    shown = figures.chosen(
+        Record("chosen", rows), title="The best with one seed gains {one:.0f} points, with five {five:.0f}"
+    )
+    assert shown.title == "The best with one seed gains 2 points, with five 3"

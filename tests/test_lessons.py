@@ -206,6 +206,16 @@ def test_the_full_profile_lets_googlenet_teach_two_heads(splits):
     assert {k: tuple(v.shape) for k, v in model(torch.rand(2, 1, 64, 64)).items()} == {"class": (2, 10), "box": (2, 4)}
 
 
+def test_students_in_a_stack_end_as_in_a_loop():
+    ((_, _, source),) = tagged("same:stacked")
+    found = {"kd": kd, "torch": torch}
+    exec(source, found)
+    assert len(found["runs"]["stack"]) == 24 and found["apart"] < 1e-5
+    assert found["seconds"]["loop"] > 2 * found["seconds"]["stack"], "four times and more where nothing else runs"
+    ways = {how: {run.config["how"] for run in runs} for how, runs in found["runs"].items()}
+    assert ways == {"loop": {"loop"}, "stack": {"stack"}}
+
+
 def test_a_source_that_knows_nothing_smooths_the_labels():
     ((_, _, source),) = tagged("same:smoothed")
     found = {"torch": torch, "kd": kd, "F": F}

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 import kdcourse as kd
-from kdcourse.figures import best_of
+from kdcourse.figures import best_of, sweeps
 from kdcourse.figures.layers import mean_correlation, rank_correlation
 from kdcourse.records import contrast, read
 
@@ -218,6 +218,32 @@ def test_what_else_is_worth_what_the_lesson_says():
     assert 0.2 < 100 * np.mean(spread) < 0.45
     hints = {row["scale"] for row in read("what_else_grid").rows if row["method"] == "hint"}
     assert hints == {0.03}, "of the weight in common use, 100"
+
+
+def test_a_sweep_pays_and_its_winner_was_lucky():
+    sweep, record, choices = read("sweep"), read("optimizers"), read("chosen")
+    values = sweeps.scores(sweep)
+    assert values.shape == (24, 5) and [f"{v:.1f}" for v in (values[22, 0], values[5].mean())] == ["88.5", "86.8"]
+    assert values[:, 0].argmax() == 22 and values.mean(axis=1).argmax() == 5, "settings 23 and 6, counted from 1"
+    assert f"{values[22, 0] - values[5, 0]:.1f}" == "1.2"
+    there, again = sweeps.losses(sweep)
+    assert (there > again).all() and f"{again[0]:.1f}" == "86.4"
+    fall = kd.records.paired((there / 100).tolist(), (again / 100).tolist())
+    assert f"{100 * fall.difference:.1f}" == "0.9" and fall.low < 0 < fall.high and fall.low > -0.001, "just holds zero"
+    assert np.ptp(np.sort(values.mean(axis=1))[-5:]) < 0.4 < 2 * 0.51 * (2 / 5) ** 0.5, "five seeds cannot tell them apart"
+    of = {name: contrast(record, "test", {"optimizer": name}, {"optimizer": "adamw"}) for name in ("sgd", "plain sgd")}
+    assert of["sgd"].common.low > 0 and not of["sgd"].own.resolved and f"{-100 * of['sgd'].own.difference:.1f}" == "0.5"
+    assert not of["plain sgd"].common.resolved and f"{-100 * of['plain sgd'].own.difference:.1f}" == "2.1"
+    rates = {row["optimizer"]: row["lr"] for row in record.rows if row["rates"] == "own"}
+    common = {row["lr"] for row in record.rows if row["rates"] == "common"}
+    assert common == {rates["plain sgd"]} and rates["adamw"] not in common, "the common rate suits plain SGD, not AdamW"
+    gain = {
+        n: choices.paired("test", {"choice": f"best with {n}"}, {"choice": "defaults"})
+        for n in ("one seed", "five seeds")
+    }
+    assert all(f"{100 * g.difference:.1f}" == "1.9" and g.low > 0 for g in gain.values())
+    both = [{"choice": f"best with {n}"} for n in ("five seeds", "one seed")]
+    assert str(choices.paired("test", *both)).startswith("-0.1 ± 0.3") and not choices.paired("test", *both).resolved
 
 
 def test_no_direction_pays_where_source_and_target_learned_from_the_same_labels():

@@ -446,6 +446,11 @@ def test_elsewhere_a_row_beyond_the_tolerance_is_met_by_all_seeds_of_its_setting
         records.live()
 
 
+def test_different_settings_are_named_once_in_their_order():
+    found = rows.settings_of({"lr": lr, "arm": "a", "seed": s, "val": 0.5} for lr in (0.3, 0.1) for s in (0, 1))
+    assert found == [{"lr": 0.3, "arm": "a"}, {"lr": 0.1, "arm": "a"}]
+
+
 def test_means_are_compared_value_by_value():
     recorded = [{"seed": seed, "curve": [0.1 * seed, 5.0], "name": "a", "seconds": 1} for seed in range(3)]
     strays = [{**row, "curve": [row["curve"][0], 5.03]} for row in recorded]

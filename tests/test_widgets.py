@@ -140,6 +140,29 @@ def test_the_weight_of_a_task_shows_what_was_recorded_at_it():
     assert alt(live).startswith("Weight of the box 3.") and ">70.0<" in svg(live) and ">55.0<" in svg(live)
 
 
+def sweep_record():
+    settings = [
+        {"lr": lr, "temperature": t, "alpha": a} for lr, t, a in ((0.001, 1.0, 0.1), (0.01, 4.0, 0.5), (0.1, 9.0, 0.9))
+    ]
+    scores = ((0.7, 0.72, 0.74), (0.9, 0.8, 0.7), (0.82, 0.84, 0.86))
+    return Record("sweep", [{**setting, "seed": i, "val": v} for setting, own in zip(settings, scores, strict=True)
+                            for i, v in enumerate(own)])  # fmt: skip
+
+
+def test_the_sweep_crowns_another_setting_with_more_seeds():
+    live = widgets.sweep(sweep_record())
+    assert (
+        alt(live) == "Over the learning rate, 1 seed: setting 2 is the best with 90.0 %, 75.0 % with the other seeds."
+    )
+    live.controls["seeds"].value = 3
+    assert alt(live) == "Over the learning rate, 3 seeds: setting 3 is the best with 84.0 %."
+    assert svg(live).count("<circle") == 3 and svg(live).count('r="8"') == 1 and "no seed is left to ask" in svg(live)
+    at = [float(x) for x in re.findall(r'cx="([\d.]+)"', svg(live))]
+    assert at == pytest.approx([70, 265, 460]), "rates stand on a logarithmic scale"
+    live.controls["axis"].value = "alpha"
+    assert alt(live).startswith("Over the weight α")
+
+
 def test_the_division_shows_who_holds_what(splits):
     live = widgets.partition(splits.train)
     assert live.controls["alpha"].value == 1.0 and live.controls["convention"].value == "classes"
@@ -166,6 +189,7 @@ def test_every_control_is_labelled(temperature, gradient, teacher, small):
         widgets.degrade(teacher, small.val),
         widgets.task_weight(weights_record()),
         widgets.partition(small.train),
+        widgets.sweep(sweep_record()),
     ):
         assert all(control.description for control in live.controls.values())
     import ipywidgets

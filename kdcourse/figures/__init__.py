@@ -27,12 +27,14 @@ from kdcourse.figures.losses import (
 )
 from kdcourse.figures.owners import holdings, merged
 from kdcourse.figures.steps import regimes, steps_left_out
+from kdcourse.figures.sweeps import chosen, noise, optimizers, winners
 from kdcourse.figures.tasks import canvases, task_weights, two_tasks
 
 __all__ = [
-    "agreements", "best_of", "budgets", "bytes_and_accuracy", "canvases", "cloud", "cost_and_accuracy", "costs_of_bugs",
-    "directions", "distance_from_limit", "exchanged", "gradient_lengths", "holdings", "imitations", "ladder",
-    "layer_readings", "layerwise_gains", "leak_curve", "merged", "missing_class", "mistakes", "noisy_labels", "priced",
-    "reach", "recovered", "recovery", "regimes", "resemblance", "second_thoughts", "shifts", "steps_left_out",
-    "task_weights", "transfer_sets", "two_tasks", "when_it_pays", "widths_left",
+    "agreements", "best_of", "budgets", "bytes_and_accuracy", "canvases", "chosen", "cloud", "cost_and_accuracy",
+    "costs_of_bugs", "directions", "distance_from_limit", "exchanged", "gradient_lengths", "holdings", "imitations",
+    "ladder", "layer_readings", "layerwise_gains", "leak_curve", "merged", "missing_class", "mistakes", "noise",
+    "noisy_labels", "optimizers", "priced", "reach", "recovered", "recovery", "regimes", "resemblance",
+    "second_thoughts", "shifts", "steps_left_out", "task_weights", "transfer_sets", "two_tasks", "when_it_pays",
+    "widths_left", "winners",
 ]  # fmt: skip

@@ -16,7 +16,8 @@ from kdcourse.data import seeded
 from kdcourse.records import notebook, provenance
 from kdcourse.records.store import EACH, OWN, pack
 
-__all__ = ["check_settings", "difference", "key", "methods", "run_row", "setting_of", "wanted_rows"]
+__all__ = ["check_settings", "difference", "key", "methods", "run_row", "setting_of", "settings_of",
+           "wanted_rows"]  # fmt: skip
 
 LEAST = 0.02  # on another kind of processor a value may differ by this, or by three standard deviations over seeds
 GRID = ("lr", "weight_decay", "baseline_lr", "baseline_weight_decay", "rates")  # what is tuned makes no other method
@@ -60,6 +61,15 @@ def setting_of(row: Mapping[str, Any]) -> dict[str, Any]:
     """A row's setting and seed: a row holds these first, then what came out."""
     names = list(row)
     return {name: row[name] for name in names[: names.index("seed") + 1]}
+
+
+def settings_of(rows: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The different settings of rows, without the seed, in the order in which they come."""
+    found: list[dict[str, Any]] = []
+    for row in rows:
+        setting = {name: value for name, value in setting_of(row).items() if name != "seed"}
+        found += [setting] if setting not in found else []
+    return found
 
 
 def methods(settings: Sequence[Mapping[str, Any]]) -> list[str]:
