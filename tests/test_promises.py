@@ -230,7 +230,9 @@ def test_a_sweep_pays_and_its_winner_was_lucky():
     assert (there > again).all() and f"{again[0]:.1f}" == "86.4"
     fall = kd.records.paired((there / 100).tolist(), (again / 100).tolist())
     assert f"{100 * fall.difference:.1f}" == "0.9" and fall.low < 0 < fall.high and fall.low > -0.001, "just holds zero"
-    assert np.ptp(np.sort(values.mean(axis=1))[-5:]) < 0.4 < 2 * 0.51 * (2 / 5) ** 0.5, "five seeds cannot tell them apart"
+    assert np.ptp(np.sort(values.mean(axis=1))[-5:]) < 0.4 < 2 * 0.51 * (2 / 5) ** 0.5, (
+        "five seeds cannot tell them apart"
+    )
     of = {name: contrast(record, "test", {"optimizer": name}, {"optimizer": "adamw"}) for name in ("sgd", "plain sgd")}
     assert of["sgd"].common.low > 0 and not of["sgd"].own.resolved and f"{-100 * of['sgd'].own.difference:.1f}" == "0.5"
     assert not of["plain sgd"].common.resolved and f"{-100 * of['plain sgd'].own.difference:.1f}" == "2.1"
