@@ -95,6 +95,37 @@ class Report:
         """Recall class by class, by name."""
         return Table(["class", "recall"], [[self.named(c), r] for c, r in enumerate(self.recall)])
 
+    def loss_statement(
+        self, *, teacher: "Report | None" = None, labels: "Report | None" = None,
+        shifted: Mapping[str, Sequence["Report"]] | None = None,
+    ) -> Table:  # fmt: skip
+        """What this student kept and what it lost, in per cent, and in brackets how much more than its rival it has.
+
+        Accuracy, the class with the lowest recall, calibration error, agreement with the teacher and the accuracy under
+        shifts (Wang 2026, who asks for such a statement beside every distilled model).
+
+        Args:
+            teacher: its report on the same data.
+            labels: that of the same student taught by labels alone.
+            shifted: {a shift's name: reports on data so shifted, as many as there are columns, in their order}.
+
+        Raises ValueError for reports without classes, of other data, or not one for each column.
+        """
+        rivals = {"teacher": teacher, "labels alone": labels}
+        columns = {"student": self, **{name: rival for name, rival in rivals.items() if rival is not None}}
+        held: dict[str, Sequence[Report]] = {"": list(columns.values()), **(shifted or {})}
+        for name, reports in held.items():
+            _comparable(name, reports, list(columns))
+        ours = held.pop("")
+        worst = [_worst(report) for report in ours]
+        recalls = _beside([recall for recall, _ in worst])
+        named = [f"{text}, {r.named(c)}" for text, (_, c), r in zip(recalls, worst, ours, strict=True)]
+        rows: list[list[Any]] = [["accuracy", *_beside([r.accuracy for r in ours])], ["lowest recall", *named]]
+        rows += [["calibration error", *_beside([r.calibration_error for r in ours])]]
+        rows += [["agreement with the teacher", *_beside([r.agreement for r in ours])]]
+        rows += [[f"accuracy, {name}", *_beside([r.accuracy for r in reports])] for name, reports in held.items()]
+        return Table(["per cent", *columns], rows)
+
     def __str__(self) -> str:
         return str(self.table())
 
@@ -110,6 +141,37 @@ class Report:
     def save(self, path: str | Path) -> None:
         """Write ``to_json`` to a file."""
         Path(path).write_text(self.to_json() + "\n", encoding="utf-8")
+
+
+def _worst(report: Report) -> tuple[float, int]:
+    """The lowest recall of a class, and which class it is."""
+    return min((recall, c) for c, recall in enumerate(report.recall) if recall is not None)
+
+
+def _beside(values: Sequence[float | None]) -> list[str | None]:
+    """Per cent; beside each but the first how much more than it the first one is."""
+    first, *others = values
+    found = [None if first is None else f"{100 * first:.1f}"]
+    for value in others:
+        more = "" if value is None or first is None else f" ({100 * (first - value):+.1f})"
+        found.append(None if value is None else f"{100 * value:.1f}{more}")
+    return found
+
+
+def _comparable(name: str, reports: Sequence[Report], columns: Sequence[str]) -> None:
+    if len(reports) != len(columns):
+        rule = f"hold one report for each of {', '.join(columns)}"
+        raise fail(f"shifted[{name!r}]", rule, len(reports), "Evaluate each model on the shifted data.")
+    if any(report.kind != "classes" for report in reports):
+        got = ", ".join(report.kind for report in reports)
+        raise fail(
+            f"the reports {name}".rstrip(), "be of labelled classes", got, "Evaluate on data with one label an image."
+        )
+    if len({report.n for report in reports}) > 1:
+        got = ", ".join(str(report.n) for report in reports)
+        raise fail(
+            f"the reports {name}".rstrip(), "be of the same images", f"{got} of them", "Evaluate all on one set."
+        )
 
 
 def evaluate(

@@ -109,6 +109,48 @@ def test_the_report_prints_shows_and_saves(small, student, tmp_path):
     assert json.loads((tmp_path / "report.json").read_text())["accuracy"] == report.accuracy
 
 
+def told(accuracy, recall, calibration, agreement=None, n=200):
+    classes = ["shirt", "bag"]
+    return evaluation.Report(
+        n, "classes", accuracy, recall, calibration_error=calibration, agreement=agreement, classes=classes
+    )
+
+
+def test_a_loss_statement_says_what_was_kept_and_what_was_lost():
+    student, teacher = told(0.8, [0.7, 0.9], 0.05, 0.85), told(0.9, [None, 0.88], 0.02)
+    alone = student.loss_statement()
+    assert alone.columns == ["per cent", "student"]
+    assert alone.rows == [["accuracy", "80.0"], ["lowest recall", "70.0, shirt"], ["calibration error", "5.0"],
+                          ["agreement with the teacher", "85.0"]]  # fmt: skip
+    labels = told(0.75, [0.8, 0.7], None, 0.7)
+    dark = [told(a, [a, a], 0.1) for a in (0.5, 0.7, 0.55)]
+    shown = student.loss_statement(teacher=teacher, labels=labels, shifted={"darker": dark})
+    assert shown.columns == ["per cent", "student", "teacher", "labels alone"]
+    assert shown.rows == [
+        ["accuracy", "80.0", "90.0 (-10.0)", "75.0 (+5.0)"],
+        ["lowest recall", "70.0, shirt", "88.0 (-18.0), bag", "70.0 (+0.0), bag"],
+        ["calibration error", "5.0", "2.0 (+3.0)", None],
+        ["agreement with the teacher", "85.0", None, "70.0 (+15.0)"],
+        ["accuracy, darker", "50.0", "70.0 (-20.0)", "55.0 (-5.0)"],
+    ]
+    assert student.loss_statement(labels=labels).columns == ["per cent", "student", "labels alone"]
+
+
+def test_a_loss_statement_agrees_with_what_was_measured(small, student):
+    model, teacher = student, kd.build("cnn", width=6, seed=3)
+    report = kd.evaluation.evaluate(model, small.test, teacher=teacher, timed=False)
+    (accuracy, lowest, _, agreement) = (row[1] for row in report.loss_statement().rows)
+    answers, labels = (
+        (kd.evaluation.predict(m, small.test.images).argmax(dim=1) for m in (model, teacher)),
+        small.test.labels,
+    )
+    ours, theirs = answers
+    assert accuracy == f"{100 * (ours == labels).double().mean():.1f}"
+    assert agreement == f"{100 * (ours == theirs).double().mean():.1f}"
+    recalls = [float((ours == c)[labels == c].double().mean()) for c in range(10)]
+    assert lowest == f"{100 * min(recalls):.1f}, {small.test.classes[recalls.index(min(recalls))]}"
+
+
 def test_compare_is_paired_over_seeds():
     models = [fixed(seed=s)[0] for s in range(6)]
     _, x, y, _ = fixed()

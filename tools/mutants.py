@@ -237,6 +237,8 @@ MUTANTS = [
     Mutant("class and box kept apart", "multitask.py", 'torch.where((classes != NO_LABEL)[:, None], part.labels["box"], float(NO_LABEL))', 'part.labels["box"]', "multitask"),
     Mutant("turned boxes overlap", "multitask.py", "areas = [(b[:, 2:] - b[:, :2]).clamp(min=0).prod(dim=1)", "areas = [(b[:, 2:] - b[:, :2]).prod(dim=1)", "multitask"),
     Mutant("an error counts as a score", "multitask.py", "(-1 if turned else 1)", "1", "multitask"),
+    Mutant("a loss statement counts gains as losses", "evaluation.py", "{100 * (first - value):+.1f}", "{100 * (value - first):+.1f}", "evaluation"),
+    Mutant("the best class for the worst", "evaluation.py", "return min((recall, c)", "return max((recall, c)", "evaluation"),
     Mutant("every owner weighs the same", "federated/server.py", "u.examples if weighted else 1", "1", "federated"),
     Mutant("NaN let into the mean", "federated/server.py", "if not bool(value.isfinite().all()):", "if False:", "federated"),
     Mutant("an owner counted twice", "federated/server.py", "if update.owner in good:", "if False:", "federated"),
