@@ -310,6 +310,7 @@ def test_tasks_answers_and_checks_have_the_names_of_lessons():
         "sharing",
         "standardising",
         "stepping",
+        "sweeping",
         "units",
     }
     assert {path.stem for path in (ROOT / "kdcourse/checks/lessons").glob("*.py")} == slugs | helpers
