@@ -20,7 +20,7 @@ from kdcourse._intervals import Difference
 from kdcourse._tables import Table
 
 __all__ = [
-    "Shown", "Table", "demonstration", "differences", "filled", "gallery", "history", "lines", "pipeline", "scatter",
+    "Shown", "Table", "differences", "filled", "gallery", "history", "lines", "pipeline",
     "show", "styled",
 ]  # fmt: skip
 
@@ -191,7 +191,8 @@ def history(
         axis.xaxis.get_major_locator().set_params(integer=True)
     if other is None:
         left.legend(frameon=False, fontsize=8)
-        middle.legend(frameon=False, fontsize=8)
+        if metric is not None:
+            middle.legend(frameon=False, fontsize=8)
     else:
         figure.legend(*middle.get_legend_handles_labels(), loc="outside lower center", ncols=3, frameon=False)
     return show(figure, title=finding, alt="Losses, validation and the gradient's norm.", caption="One point an epoch.")
@@ -202,43 +203,14 @@ def _history_of(values: Mapping[str, Sequence[float]], axes: Sequence[Any], name
     left, middle, right = axes
     colour = {"color": COLOURS[0] if style == "-" else COLOURS[1]} if name else {}
     epochs = range(1, len(values["loss"]) + 1)
-    terms = [n for n in values if n not in ("loss", "grad_norm", "lr", "seconds") and not n.startswith("val_")]
+    apart = ("loss", "grad_norm", "lr", "seconds")
+    terms = [n for n in values if n not in apart and not n.startswith(("val_", "grad_norm/"))]
     for term in ["loss", *(terms if len(terms) > 1 and not name else [])]:
         left.plot(epochs, values[term], style, marker=".", label=term.replace("_", " "), **colour)
     for metric in [n for n in values if n.startswith("val_")][:1]:
         label = name or metric[4:].replace("_", " ")
         middle.plot(epochs, values[metric], style, marker=".", label=label, **colour)
     right.plot(epochs, values["grad_norm"], style, marker=".", **colour)
-
-
-def demonstration(
-    rows: Mapping[str, Any],
-    classes: Sequence[str],
-    *,
-    finding: str = "",
-    title: str = "",
-    fields: Mapping[str, Any] | None = None,
-    caption: str = "One column a class.",
-) -> Shown:
-    """Rows of images side by side, one column a class.
-
-    Args:
-        rows: {title: images}, each N x H x W or N x 1 x H x W, one image a column.
-        classes: the columns' names.
-        finding: what the picture shows; the alt text.
-        title, fields: the visible title, as in ``show``.
-        caption: below the picture.
-    """
-    figure, axes = styled(len(rows), len(classes), size=(len(classes) * 0.95, len(rows) * 1.12), squeeze=False)
-    for line, (heading, images) in zip(axes, rows.items(), strict=True):
-        for axis, image in zip(line, np.asarray(images).reshape(len(classes), *np.shape(images)[-2:]), strict=True):
-            axis.imshow(image, vmin=0, vmax=1, cmap="gray")
-            axis.set(xticks=[], yticks=[])
-            axis.spines[:].set_visible(False)
-        line[0].set_ylabel(heading, fontsize=8)
-    for axis, name in zip(axes[0], classes, strict=True):
-        axis.set_title(name, fontsize=7)
-    return show(figure, alt=finding, title=title, fields=fields, caption=caption)
 
 
 def pipeline(
@@ -355,35 +327,4 @@ def lines(
             axis.legend(frameon=False, fontsize=8, **outside)
         if x is None:
             axis.xaxis.get_major_locator().set_params(integer=True)
-    return show(figure, alt=finding, title=title, fields=fields, caption=caption)
-
-
-def scatter(
-    points: Mapping[str, tuple[float, float]],
-    *,
-    xlabel: str,
-    ylabel: str,
-    finding: str = "",
-    title: str = "",
-    fields: Mapping[str, Any] | None = None,
-    caption: str = "",
-    left: Sequence[str] = (),
-) -> Shown:
-    """Named points over a logarithmic x axis.
-
-    Args:
-        points: {name: (x, y)}.
-        xlabel, ylabel: of the axes.
-        finding: the alt text.
-        title, fields: the visible title, as in ``show``.
-        caption: below the picture.
-        left: names to be written left of their point, where others stand close.
-    """
-    figure, axis = styled(size=(7, 3.6))
-    for name, (x, y) in points.items():
-        axis.plot([x], [y], "o", color=COLOURS[0])
-        place, side = ((-7, -3), "right") if name in left else ((7, -3), "left")
-        axis.annotate(name, (x, y), place, textcoords="offset points", fontsize=8, ha=side)
-    axis.set(xlabel=xlabel, ylabel=ylabel, xscale="log")
-    axis.margins(x=0.2, y=0.15)
     return show(figure, alt=finding, title=title, fields=fields, caption=caption)

@@ -19,11 +19,12 @@ from kdcourse._fitting import Chosen, choose_metric, default_loss, fit_together,
 from kdcourse._interrupts import Interrupted
 from kdcourse._scores import known_rows
 from kdcourse._settings import Metric, Settings, make_optimizer, make_scheduler
+from kdcourse._watching import layer_norms, plateaued
 from kdcourse.data import Part, Splits, augmenter, epoch_seed, is_pair, pick_device, seed_all, seeded
 from kdcourse.losses import Loss, Side, SoftTargets, Step, as_loss
 from kdcourse.models import Capture, preserved, sent
 
-__all__ = ["History", "Run", "TrainState", "TrainingDiverged", "distill", "train"]
+__all__ = ["History", "Run", "TrainState", "TrainingDiverged", "distill", "layer_norms", "plateaued", "train"]
 
 EXPLODED = 1e4  # a batch's loss above this many times the first batch's (or above this, if that is below 1)
 EVERY = 16  # on an accelerator the loss and its gradient's norm are read once in so many steps: a read makes it wait

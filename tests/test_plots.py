@@ -73,7 +73,7 @@ def test_whiskers_are_the_intervals_and_hollow_dots_hold_zero():
 def test_every_figure_function_takes_a_title():
     for call in (
         lambda t: kd.plots.lines({"": {"a": [1.0, 2.0]}}, xlabel="x", ylabel="y", title=t),
-        lambda t: kd.plots.scatter({"a": (1.0, 2.0)}, xlabel="x", ylabel="y", title=t),
+        lambda t: kd.figures._shapes.scatter({"a": (1.0, 2.0)}, xlabel="x", ylabel="y", title=t),
     ):
         assert call("The second value is larger than the first one is").title
 

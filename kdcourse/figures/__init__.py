@@ -1,6 +1,7 @@
 """What the lessons show of recorded experiments: one call from a record to a figure with its finding as title."""
 
 from kdcourse.figures._rates import best_of
+from kdcourse.figures._shapes import demonstration
 from kdcourse.figures.answers import bytes_and_accuracy, exchanged
 from kdcourse.figures.cost import cost_and_accuracy, when_it_pays
 from kdcourse.figures.data import leak_curve, missing_class, shifts, transfer_sets
@@ -32,7 +33,8 @@ from kdcourse.figures.tasks import canvases, task_weights, two_tasks
 
 __all__ = [
     "agreements", "best_of", "budgets", "bytes_and_accuracy", "canvases", "chosen", "cloud", "cost_and_accuracy",
-    "costs_of_bugs", "directions", "distance_from_limit", "exchanged", "gradient_lengths", "holdings", "imitations",
+    "costs_of_bugs", "demonstration", "directions", "distance_from_limit", "exchanged", "gradient_lengths",
+    "holdings", "imitations",
     "ladder", "layer_readings", "layerwise_gains", "leak_curve", "merged", "missing_class", "mistakes", "noise",
     "noisy_labels", "optimizers", "priced", "reach", "recovered", "recovery", "regimes", "resemblance",
     "second_thoughts", "shifts", "steps_left_out", "task_weights", "transfer_sets", "two_tasks", "when_it_pays",

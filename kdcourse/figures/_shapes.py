@@ -9,7 +9,7 @@ import numpy as np
 from kdcourse._intervals import Difference
 from kdcourse.plots import COLOURS, Shown, show, styled
 
-__all__ = ["dumbbells", "moves", "rows_of_dots", "rungs"]
+__all__ = ["demonstration", "dumbbells", "moves", "rows_of_dots", "rungs", "scatter"]
 
 
 def moves(
@@ -156,3 +156,64 @@ def rows_of_dots(
 def _around(count: int) -> list[float]:
     """Places beside zero for so many groups in one row."""
     return [0.3 * (k - (count - 1) / 2) for k in range(count)]
+
+
+def demonstration(
+    rows: Mapping[str, Any],
+    classes: Sequence[str],
+    *,
+    finding: str = "",
+    title: str = "",
+    fields: Mapping[str, Any] | None = None,
+    caption: str = "One column a class.",
+) -> Shown:
+    """Rows of images side by side, one column a class.
+
+    Args:
+        rows: {title: images}, each N x H x W or N x 1 x H x W, one image a column.
+        classes: the columns' names.
+        finding: what the picture shows; the alt text.
+        title, fields: the visible title, as in ``show``.
+        caption: below the picture.
+    """
+    figure, axes = styled(len(rows), len(classes), size=(len(classes) * 0.95, len(rows) * 1.12), squeeze=False)
+    for line, (heading, images) in zip(axes, rows.items(), strict=True):
+        for axis, image in zip(line, np.asarray(images).reshape(len(classes), *np.shape(images)[-2:]), strict=True):
+            axis.imshow(image, vmin=0, vmax=1, cmap="gray")
+            axis.set(xticks=[], yticks=[])
+            axis.spines[:].set_visible(False)
+        line[0].set_ylabel(heading, fontsize=8)
+    for axis, name in zip(axes[0], classes, strict=True):
+        axis.set_title(name, fontsize=7)
+    return show(figure, alt=finding, title=title, fields=fields, caption=caption)
+
+
+def scatter(
+    points: Mapping[str, tuple[float, float]],
+    *,
+    xlabel: str,
+    ylabel: str,
+    finding: str = "",
+    title: str = "",
+    fields: Mapping[str, Any] | None = None,
+    caption: str = "",
+    left: Sequence[str] = (),
+) -> Shown:
+    """Named points over a logarithmic x axis.
+
+    Args:
+        points: {name: (x, y)}.
+        xlabel, ylabel: of the axes.
+        finding: the alt text.
+        title, fields: the visible title, as in ``show``.
+        caption: below the picture.
+        left: names to be written left of their point, where others stand close.
+    """
+    figure, axis = styled(size=(7, 3.6))
+    for name, (x, y) in points.items():
+        axis.plot([x], [y], "o", color=COLOURS[0])
+        place, side = ((-7, -3), "right") if name in left else ((7, -3), "left")
+        axis.annotate(name, (x, y), place, textcoords="offset points", fontsize=8, ha=side)
+    axis.set(xlabel=xlabel, ylabel=ylabel, xscale="log")
+    axis.margins(x=0.2, y=0.15)
+    return show(figure, alt=finding, title=title, fields=fields, caption=caption)

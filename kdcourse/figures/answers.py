@@ -4,6 +4,7 @@ from typing import Any
 
 from kdcourse import plots
 from kdcourse._intervals import Difference
+from kdcourse.figures._shapes import scatter
 from kdcourse.records import Record
 
 __all__ = ["bytes_and_accuracy", "exchanged"]
@@ -56,7 +57,7 @@ def bytes_and_accuracy(weights: Record, answers: Record, *, title: str) -> plots
     for way, (x, y) in zip(("average", "once", "shared", "each"), points.values(), strict=True):
         fields |= {f"{way}_mb": x, way: y}
     said = "; ".join(f"{name}: {x:.1f} MB, {y:.1f} %" for name, (x, y) in points.items())
-    return plots.scatter(
+    return scatter(
         points, xlabel="MB that one owner sends and receives (log scale)", ylabel="test accuracy, %",
         finding=f"{said}.", title=title, fields=fields,
         caption="Means of five seeds. Weights: of a perceptron, 0.1 MB. Answers: to 2,000 images.",
