@@ -26,6 +26,7 @@ from kdcourse.plots import COLOURS
 from kdcourse.records import Record
 from kdcourse.records.rows import settings_of
 from kdcourse.taylor import gated, gates
+from kdcourse.training import plateaued
 
 __all__ = [
     "Live",
@@ -36,6 +37,7 @@ __all__ = [
     "partition",
     "prune",
     "shares",
+    "stopping",
     "sweep",
     "task_weight",
     "temperature",
@@ -309,6 +311,7 @@ def prune(model: nn.Module, rankings: Mapping[str, Mapping[str, Tensor]], part: 
     return live(draw, ranking=chosen, share=share)
 
 
+SCHEDULES = ("cosine", "constant")
 AXES = {"lr": "learning rate", "temperature": "temperature", "alpha": "weight α"}
 
 
@@ -348,6 +351,52 @@ def sweep(record: Record) -> Live:
 
     axis = ipywidgets.Dropdown(options=[(name, key) for key, name in AXES.items()], description="to the right")
     return live(draw, axis=axis, seeds=ipywidgets.IntSlider(value=1, min=1, max=scores.shape[1], description="seeds"))
+
+
+def stopping(record: Record) -> Live:
+    """Recorded curves of validation accuracy, and where a rule stops them: patience, or two windows compared.
+
+    Args:
+        record: rows by ``teaching`` and ``schedule``, each with its ``curve``.
+    """
+    curves = {
+        s: [100 * np.array(c) for c in record.values("curve", teaching="consistent", schedule=s)] for s in SCHEDULES
+    }
+
+    def draw(rule: str, epochs: int, schedule: str) -> Picture:
+        curve = curves[schedule][0]
+        ends = [_stop(values, rule, epochs) for values in curves[schedule]]
+        left = [float(values.max() - values[:end].max()) for values, end in zip(curves[schedule], ends, strict=True)]
+        low, high, end = float(curve.min()), float(curve.max()), ends[0]
+        across, up = 70 + 400 * np.arange(len(curve)) / len(curve), 215 - 170 * (curve - low) / (high - low)
+        points = " ".join(f"{x:.1f},{y:.1f}" for x, y in zip(across, up, strict=True))
+        body = f'<polyline points="{points}" fill="none" stroke="#999" stroke-width="1.5"/>'
+        body += f'<circle cx="{across[end - 1]:.1f}" cy="{up[end - 1]:.1f}" r="7" fill="{COLOURS[1]}"/>'
+        body += text(20, 20, "validation accuracy over epochs", weight="bold")
+        body += text(20, 48, f"{high:.0f} %") + text(20, 218, f"{low:.0f} %")
+        body += text(70, 245, "1") + text(470, 245, f"{len(curve)} epochs", "end")
+        lines = [f"stops after {end} of {len(curve)} epochs", f"a later epoch is {left[0]:.1f} points better", ""]
+        lines += [f"all {len(ends)} trainings: {np.mean(ends):.0f} epochs", f"{np.mean(left):.1f} points left behind"]
+        body += "".join(text(500, 70 + 22 * i, line) for i, line in enumerate(lines))
+        alt = f"{rule.capitalize()} of {epochs}, {schedule} rate: stops after {end} epochs, {left[0]:.1f} points left."
+        return Picture(body, 740, 262, alt)
+
+    rule = ipywidgets.Dropdown(options=["patience", "window"], description="rule")
+    schedule = ipywidgets.Dropdown(options=list(SCHEDULES), description="rate")
+    return live(
+        draw, rule=rule, epochs=ipywidgets.IntSlider(value=3, min=2, max=40, description="epochs"), schedule=schedule
+    )
+
+
+def _stop(values: Any, rule: str, epochs: int) -> int:
+    """After how many epochs patience, or the plateau rule with such a window, stops; the last where it does not."""
+    for n in range(1, len(values) + 1):
+        flat = (
+            plateaued(values[:n].tolist(), window=epochs) if rule == "window" else n - 1 - values[:n].argmax() >= epochs
+        )
+        if flat:
+            return n
+    return len(values)
 
 
 def shares(loss: Loss, history: Mapping[str, Sequence[float]]) -> Live:

@@ -1,4 +1,4 @@
-"""The checks against a corpus of answers by people who had not seen them: 905 wrong ones and 328 right ones."""
+"""The checks against a corpus of answers by people who had not seen them: 965 wrong ones and 348 right ones."""
 
 from collections import Counter
 from dataclasses import replace
@@ -18,13 +18,18 @@ CUT = {"why_distil.1": 2, "cross_entropy.3": 2, "eight_bugs.2": 2, "taylor_fo.2"
 # And a tiny number added to a length that is never small is no mistake.
 # And whoever takes the last of two classes that tie gets the same value.
 # And a low above a high is excluded now.
+# And a gradient's factor may be off by a millionth, its finite values have finite squares, whole accuracies are exact,
+# and only the numbers of what was given must stay.
 RIGHT_SINCE = {
-    "strategy.2": "sorts the two ends",
-    "federated_averaging.3": "whole bytes of one number first",
-    "directions.4": "where two logits tie, the last class is taken",
-    "what_else.2": "1e-6 added to the length",
-    "pruning.4": "too many where scores tie",
-    "splits_and_leaks.3": "hashes the images as bytes of 0 … 255",
+    "strategy.2": ("sorts the two ends",),
+    "federated_averaging.3": ("whole bytes of one number first",),
+    "directions.4": ("where two logits tie, the last class is taken",),
+    "what_else.2": ("1e-6 added to the length",),
+    "pruning.4": ("too many where scores tie",),
+    "splits_and_leaks.3": ("hashes the images as bytes of 0 … 255",),
+    "pitfalls.3": ("the very list that it was given", "a millionth added to the norm", "overflow when squared"),
+    "pitfalls.4": ("single precision without slack",),
+    "pitfalls.5": ("calls backward on the given matrices",),
 }
 
 
@@ -41,7 +46,7 @@ def cards(kind, task, limit=None):
 def refuses(task):
     for kind in ("wrong", "unread", "fresh"):
         for about, card in cards(kind, task):
-            if RIGHT_SINCE.get(task, "nothing of that kind") in about:
+            if any(words in about for words in RIGHT_SINCE.get(task, ())):
                 assert card.passed, (about, card)
                 continue
             assert not card.passed and card.state != "could not be checked", (about, card)
@@ -80,7 +85,7 @@ def test_right_designs_are_accepted(task):
 
 def test_the_corpus_is_as_large_as_it_says_and_a_quarter_is_put_aside():
     sizes = {kind: len(found) for kind, found in corpus().items()}
-    assert sizes == {"wrong": 314, "unread": 106, "fresh": 485, "right": 328}
+    assert sizes == {"wrong": 314, "unread": 106, "fresh": 545, "right": 348}
     assert set(Counter(a.task for a in corpus()["right"])) == {*QUICK, *SLOW}
 
 

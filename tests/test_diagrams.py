@@ -112,6 +112,7 @@ def test_there_are_these():
         "directions",
         "drift",
         "frameworks",
+        "gauges",
         "rounds",
         "spread_points",
         "two_heads",
@@ -139,6 +140,14 @@ def test_spread_points_try_another_rate_each(drawn):
     marks = {name: sum(gid.startswith(f"rate:{name}:") for gid in lines) for name in dots}
     assert marks == {"grid": 3, "spread": 9} == {name: len(set(rates)) for name, rates in dots.items()}
     assert "try 3 learning rates; nine spread points try 9" in drawn["spread_points"].alt
+
+
+def test_gauges_show_an_image_upside_down_and_a_gradient_that_dies(drawn):
+    seen = {i.get_gid(): np.asarray(i.get_array()) for i in drawn["gauges"].figure.axes[0].images}
+    assert np.array_equal(seen["seen by the teacher"], seen["seen by the student"][::-1])
+    said = [t.get_text() for t in words(drawn["gauges"])]
+    assert [t for t in said if t.endswith("%")] == ["0.4 %", "2 %", "6 %", "25 %", "100 %"]
+    assert [t for t in said if t in ("1", "2", "3")] == ["1", "2", "1", "2", "3", "3"], "places, and layers"
 
 
 @pytest.mark.parametrize("name", [*DIAGRAMS, *OTHERS])

@@ -665,3 +665,82 @@ def test_what_was_chosen_is_compared_with_the_defaults():
         Record("chosen", rows), title="The best with one seed gains {one:.0f} points, with five {five:.0f}"
     )
     assert shown.title == "The best with one seed gains 2 points, with five 3"
+
+
+def test_what_a_teacher_loses_is_drawn_beside_what_its_student_loses():
+    scores = {("the same", "the same"): (0.94, 0.87), ("upside down", "the same"): (0.32, 0.34),
+              ("shifted by 4 pixels", "the same"): (0.93, 0.86), ("upside down", "upside down"): (0.32, 0.30),
+              ("shifted by 4 pixels", "shifted by 4 pixels"): (0.93, 0.5)}  # fmt: skip
+    rows = [{"teacher_sees": t, "student_sees": s, "rates": "own", "seed": n, "teacher": a, "test": b + 0.001 * n}
+            for (t, s), (a, b) in scores.items() for n in SEEDS]  # fmt: skip
+    title = "{upside_lost:.0f} points lost upside down, {shifted_lost:.0f} shifted, {shifted_both_lost:.0f} if both are"
+    shown = figures.seen(Record("inputs", rows), title=title)
+    assert shown.title == "53 points lost upside down, 1 shifted, 37 if both are"
+    assert "only the teacher sees the change: the same 94 and 87, upside down 32 and 34" in shown.alt
+    assert len(shown.figure.axes) == 2 and len(shown.figure.axes[0].get_yticks()) == 3
+
+
+def deep_rows():
+    scores = {("vanishing", "nothing"): (0.1, 1e-6), ("vanishing", "decaying rate"): (0.1, 1e-6),
+              ("vanishing", "He's start and ReLU"): (0.8, 3.0), ("exploding", "nothing"): (0.24, 2.0),
+              ("exploding", "clipping"): (0.75, 2.0)}  # fmt: skip
+    return [{"trouble": t, "mend": m, "rates": "own", "seed": s, "norms": [first, 1.0, 1.0], "test": score}
+            for (t, m), (score, first) in scores.items() for s in SEEDS]  # fmt: skip
+
+
+def test_a_gradients_way_down_is_drawn_for_three_starts():
+    title = "Vanishing {vanishing:.0e}, exploding {exploding:.1f}, healthy {healthy:.0f}"
+    shown = figures.arrivals(Record("gradients", deep_rows()), title=title)
+    assert shown.title == "Vanishing 1e-06, exploding 0.9, healthy 3", "0.9: the cube root of 2/3, over three layers"
+    assert shown.figure.axes[0].get_yscale() == "log" and len(shown.figure.axes[0].lines) == 3 * (len(SEEDS) + 1)
+
+
+def test_remedies_stand_under_their_troubles():
+    high = [{"trouble": "rate", "mend": m, "seed": s, "test": v}
+            for m, v in (("nothing", 0.13), ("a tenth of the rate", 0.81)) for s in SEEDS]  # fmt: skip
+    title = "{vanishing_decay:.0f}, {exploding_clipping:.0f} and {rate_tenth:.0f} %"
+    shown = figures.mends(Record("gradients", deep_rows()), Record("high_rates", high), title=title)
+    assert shown.title == "10, 75 and 81 %"
+    assert shown.alt.endswith("exploding: rate too high: nothing 13, a tenth of the rate 81.")
+
+
+def test_stops_are_drawn_on_a_curve_with_their_costs():
+    curve = [0.5 + 0.01 * n for n in range(20)]
+    rows = []
+    for s in SEEDS:
+        never, early = answers(0.8, s), answers(0.8, s) * (torch.arange(len(answers(0.8, s))) % 10 > 0)
+        row = {"teaching": "consistent", "schedule": "cosine", "seed": s, "curve": curve}
+        for rule, epochs in (
+            ("patience 3", 4),
+            ("patience 10", 12),
+            ("plateau", 15),
+            ("patience 30", 20),
+            ("never", 20),
+        ):
+            found = early if rule == "patience 3" else never
+            row |= {
+                f"{rule} epochs": epochs,
+                f"{rule} test": float(found.float().mean()),
+                f"{rule} test, each": pack(found),
+            }
+        rows.append(row)
+    title = "Patience of 3 stops after {three_epochs:.0f} epochs and costs {three_cost:.0f} points"
+    shown = figures.stops(Record("stopping", rows), title=title)
+    cost = np.mean([r["never test"] - r["patience 3 test"] for r in rows])
+    assert shown.title == f"Patience of 3 stops after 4 epochs and costs {100 * cost:.0f} points" and cost > 0.05
+    assert (
+        "patience 30: after 20 of 20 epochs, identical" in shown.alt
+        or "patience 30: after 20 of 20 epochs" in shown.alt
+    )
+
+
+def test_longer_trainings_are_drawn_by_teaching():
+    rows = [{"teaching": t, "rates": "own", "epochs": e, "seed": s, "test": base + gain * i + 0.001 * s * (i + 1)}
+            for t, base, gain in (("labels", 0.78, 0.0), ("fixed", 0.78, 0.02), ("consistent", 0.78, 0.03))
+            for i, e in enumerate((6, 20, 60, 200)) for s in SEEDS]  # fmt: skip
+    title = (
+        "The teacher's student gains {consistent_gain:.0f} points, {lead.difference:.2f} more than with fixed answers"
+    )
+    shown = figures.lengths(Record("lengths", rows), title=title)
+    assert shown.title == "The teacher's student gains 6 points, 0.03 more than with fixed answers"
+    assert shown.figure.axes[0].get_xscale() == "log" and len(shown.figure.axes[0].lines) == 3

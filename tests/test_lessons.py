@@ -230,6 +230,20 @@ def test_a_source_that_knows_nothing_smooths_the_labels():
     torch.testing.assert_close(by_teacher, by_label)
 
 
+def test_the_plateau_rule_by_hand_is_the_packages():
+    ((_, _, source),) = tagged("same:plateaued")
+    found = {"torch": torch, "kd": kd}
+    exec(source, found)
+    assert found["stop"] == next(n for n in range(1, 201) if kd.training.plateaued(found["curve"][:n]))
+    noise = np.random.default_rng(0)
+    for window in (2, 5, 10):
+        curve = (0.8 - 0.3 * np.exp(-np.arange(60) / 8) + noise.normal(0, 0.01, 60)).tolist()
+        both = [
+            (found["plateaued"](curve[:n], window), kd.training.plateaued(curve[:n], window=window)) for n in range(61)
+        ]
+        assert all(a == b for a, b in both) and {b for _, b in both} == {True, False}
+
+
 def test_iou_by_hand_is_the_packages_and_torchvisions():
     from torchvision.ops import box_iou
 

@@ -667,3 +667,66 @@ def test_a_fair_attack_wins_little_and_a_naive_one_sees_classes():
     assert [f"{100 * fair:.0f}" for _, fair in wins.values()] == ["51", "54", "55"]
     assert all(naive > 0.84 for naive, _ in wins.values())
     assert [f"{100 * read('noised').mean('test', epsilon=e, rates='own'):.0f}" for e in (0, 8)] == ["64", "13"]
+
+
+def test_three_faults_cost_what_the_lesson_says():
+    inputs, deep, high = read("inputs"), read("gradients"), read("high_rates")
+    own = {"rates": "own"}
+
+    def right(change, student="the same", key="test"):
+        return 100 * inputs.mean(key, teacher_sees=change, student_sees=student, **own)
+
+    same = {"teacher_sees": "the same", "student_sees": "the same"}
+    shifted = contrast(inputs, "test", {**same, "teacher_sees": "shifted by 4 pixels"}, same)
+    assert shifted.verdict == "less" and -0.01 < shifted.own.difference < 0, "less than a point"
+    both = ("shifted by 4 pixels", "shifted by 4 pixels")
+    assert (f"{right('the same'):.0f}", f"{right(*both):.0f}") == ("85", "37") and right(*both, key="teacher") > 93
+    for change in ("blurred", "inverted", "upside down"):
+        assert right(change, key="teacher") < 45 and abs(right(change, key="teacher") - right(change)) < 2
+    for trouble in ("vanishing", "exploding"):
+        for remedy in ("loss threshold", "decaying rate"):
+            ours, theirs = ({"trouble": trouble, "mend": m} for m in (remedy, "nothing"))
+            assert told("gradients", ours, theirs) != "more"
+    at_high = {m: 100 * high.mean("test", mend=m) for m in ("nothing", "loss threshold", "decaying rate", "clipping")}
+    assert max(at_high["loss threshold"], at_high["decaying rate"]) < at_high["nothing"] + 0.01 < 12
+    assert sum(high.values("diverged", mend="decaying rate")) == 5
+    start = 100 * deep.mean("test", trouble="vanishing", mend="He's start and ReLU", **own)
+    assert (f"{at_high['clipping']:.0f}", f"{start:.0f}") == ("81", "78")
+    norms = {m: np.array(deep.values("norms", mend=m, trouble=t, **own))
+             for t, m in (("vanishing", "nothing"), ("vanishing", "He's start and ReLU"))}  # fmt: skip
+    steps = norms["nothing"][:, 2:] / norms["nothing"][:, 1:-1]
+    assert 1 / 5 < 1 / np.exp(np.log(steps).mean()) < 1 / 3, "about a quarter a layer"
+    loud = np.array(deep.values("norms", mend="nothing", trouble="exploding", **own))
+    assert (loud.mean(axis=0) > 1e4 * norms["He's start and ReLU"].mean(axis=0)).all()
+
+
+def test_a_short_patience_stops_too_early_and_a_long_one_does_not():
+    record, lengths = read("stopping"), read("lengths")
+    of = {s: {"teaching": "consistent", "schedule": s} for s in ("cosine", "constant")}
+    costs = {(s, rule): record.paired(f"{rule} test", of[s], of[s], minus="never test")
+             for s in of for rule in ("patience 3", "patience 10", "plateau", "patience 30")}  # fmt: skip
+    assert all(cost.high < 0 for (_, rule), cost in costs.items() if rule != "patience 30")
+    assert not costs["cosine", "patience 30"].resolved and not costs["constant", "patience 30"].resolved
+    assert all(abs(costs["cosine", r].difference - costs["constant", r].difference) < 0.01 for _, r in costs)
+    assert f"{-100 * costs['cosine', 'plateau'].difference:.1f}" == "1.8"
+    ends = {r: sorted(record.values(f"{r} epochs", **of["cosine"])) for r in ("plateau", "patience 10")}
+    assert {r: (e[0], e[-1]) for r, e in ends.items()} == {"plateau": (37, 57), "patience 10": (26, 67)}
+
+    def waits(rule, epochs):
+        curves = record.values("curve", **of["cosine"])
+        stops = [kd.widgets._stop(np.array(c), rule, epochs) for c in curves]
+        return np.mean(stops), 100 * np.mean([max(c) - max(c[:n]) for c, n in zip(curves, stops, strict=True)])
+
+    for rule, epochs, stop in (("patience", 30, 126), ("window", 21, 124)):
+        assert round(waits(rule, epochs)[0]) == stop and waits(rule, epochs)[1] < 0.5
+        assert all(waits(rule, fewer)[1] >= 0.5 for fewer in range(2, epochs)), "no shorter one does"
+
+    def gain(teaching, short):
+        both = ({"teaching": teaching, "rates": "own", "epochs": n} for n in (200, short))
+        return lengths.paired("test", *both)
+
+    assert not gain("labels", 60).resolved and gain("consistent", 60).low > 0
+    means = [100 * lengths.mean("test", teaching="consistent", rates="own", epochs=n) for n in (60, 200)]
+    assert [f"{m:.0f}" for m in means] == ["83", "85"]
+    ours, theirs = ({"teaching": t, "epochs": 200} for t in ("consistent", "fixed"))
+    assert told("lengths", ours, theirs) == "no difference that we can measure"

@@ -163,6 +163,25 @@ def test_the_sweep_crowns_another_setting_with_more_seeds():
     assert alt(live).startswith("Over the weight α")
 
 
+def stopping_record():
+    climbing = [0.5 + 0.004 * n + 0.02 * (n % 4 == 0) for n in range(80)]
+    flat = [0.5 + 0.01 * min(n, 20) + 0.004 * (n % 2) for n in range(80)]
+    return Record("stopping", [{"teaching": "consistent", "schedule": s, "seed": 0, "curve": c}
+                               for s, c in (("cosine", climbing), ("constant", flat))])  # fmt: skip
+
+
+def test_patience_stops_a_curve_that_still_rises_and_two_windows_do_not():
+    live = widgets.stopping(stopping_record())
+    assert alt(live) == "Patience of 3, cosine rate: stops after 4 epochs, 30.4 points left."
+    live.controls["epochs"].value = 10
+    assert alt(live) == "Patience of 10, cosine rate: stops after 80 epochs, 0.0 points left."
+    live.controls["rule"].value = "window"
+    assert alt(live) == "Window of 10, cosine rate: stops after 80 epochs, 0.0 points left."
+    live.controls["schedule"].value = "constant"
+    stop = next(n for n in range(1, 81) if kd.training.plateaued(stopping_record().rows[1]["curve"][:n], window=10))
+    assert 30 < stop < 45 and f"stops after {stop} of 80 epochs" in svg(live)
+
+
 def test_the_division_shows_who_holds_what(splits):
     live = widgets.partition(splits.train)
     assert live.controls["alpha"].value == 1.0 and live.controls["convention"].value == "classes"
@@ -190,6 +209,7 @@ def test_every_control_is_labelled(temperature, gradient, teacher, small):
         widgets.task_weight(weights_record()),
         widgets.partition(small.train),
         widgets.sweep(sweep_record()),
+        widgets.stopping(stopping_record()),
     ):
         assert all(control.description for control in live.controls.values())
     import ipywidgets

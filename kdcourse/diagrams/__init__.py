@@ -14,6 +14,7 @@ from kdcourse.diagrams._drift import drift
 from kdcourse.diagrams._four_steps import four_steps
 from kdcourse.diagrams._frameworks import frameworks
 from kdcourse.diagrams._gate import gate
+from kdcourse.diagrams._gauges import gauges
 from kdcourse.diagrams._inversion import inversion
 from kdcourse.diagrams._leak import leak
 from kdcourse.diagrams._looks import looks
@@ -32,6 +33,7 @@ from kdcourse.diagrams._two_heads import two_heads
 
 __all__ = [
     "answers", "bugs", "channel", "course", "directions", "distillation", "drift", "four_steps", "frameworks", "gate",
-    "inversion", "leak", "looks", "missing_class", "mistakes", "nested_subspaces", "parts", "relations", "rounds",
+    "gauges", "inversion", "leak", "looks", "missing_class", "mistakes", "nested_subspaces", "parts", "relations",
+    "rounds",
     "shift", "simplex", "spread_points", "taps", "temperature", "two_heads",
 ]  # fmt: skip

@@ -5,6 +5,7 @@ from kdcourse.figures._shapes import demonstration
 from kdcourse.figures.answers import bytes_and_accuracy, exchanged
 from kdcourse.figures.cost import cost_and_accuracy, when_it_pays
 from kdcourse.figures.data import leak_curve, missing_class, shifts, transfer_sets
+from kdcourse.figures.faults import arrivals, lengths, mends, seen, stops
 from kdcourse.figures.gains import directions, recovered
 from kdcourse.figures.knowledge import ladder, resemblance, second_thoughts
 from kdcourse.figures.layers import (
@@ -32,11 +33,10 @@ from kdcourse.figures.sweeps import chosen, noise, optimizers, winners
 from kdcourse.figures.tasks import canvases, task_weights, two_tasks
 
 __all__ = [
-    "agreements", "best_of", "budgets", "bytes_and_accuracy", "canvases", "chosen", "cloud", "cost_and_accuracy",
-    "costs_of_bugs", "demonstration", "directions", "distance_from_limit", "exchanged", "gradient_lengths",
-    "holdings", "imitations",
-    "ladder", "layer_readings", "layerwise_gains", "leak_curve", "merged", "missing_class", "mistakes", "noise",
-    "noisy_labels", "optimizers", "priced", "reach", "recovered", "recovery", "regimes", "resemblance",
-    "second_thoughts", "shifts", "steps_left_out", "task_weights", "transfer_sets", "two_tasks", "when_it_pays",
-    "widths_left", "winners",
+    "agreements", "arrivals", "best_of", "budgets", "bytes_and_accuracy", "canvases", "chosen", "cloud",
+    "cost_and_accuracy", "costs_of_bugs", "demonstration", "directions", "distance_from_limit", "exchanged",
+    "gradient_lengths", "holdings", "imitations", "ladder", "layer_readings", "layerwise_gains", "leak_curve",
+    "lengths", "mends", "merged", "missing_class", "mistakes", "noise", "noisy_labels", "optimizers", "priced",
+    "reach", "recovered", "recovery", "regimes", "resemblance", "second_thoughts", "seen", "shifts", "steps_left_out",
+    "stops", "task_weights", "transfer_sets", "two_tasks", "when_it_pays", "widths_left", "winners",
 ]  # fmt: skip
