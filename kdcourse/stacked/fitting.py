@@ -8,7 +8,6 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from kdcourse._arguments import fail, one_of, positive
 from kdcourse.data import Part, seeded
@@ -83,23 +82,15 @@ def _loop(
         start = [p.detach().clone() for p in trained] if rule.proximal else []
         optimizer = rule.optimizer_of(trained, i)
         for at, positions in enumerate(job.batches):
-            if at:  # the first step's rates came with the optimizer
-                optimizer.param_groups[0].update(rule.at(i, at))
-            value = _mean(loss, worker(job.part.images[positions]), job.part.labels[positions])
+            optimizer.param_groups[0].update(rule.at(i, at))
+            values = loss(worker(job.part.images[positions]), job.part.labels[positions])
             optimizer.zero_grad()
-            value.backward()  # type: ignore[no-untyped-call]
+            values.mean().backward()  # type: ignore[no-untyped-call]
             for p, first in zip(trained, start, strict=bool(start)):
                 p.grad = p.grad if p.grad is None else p.grad + rule.proximal * (p.detach() - first)
             optimizer.step()
         ended.append({name: value.detach().clone() for name, value in worker.state_dict().items()})
     return ended
-
-
-def _mean(loss: PerImage, logits: Tensor, labels: Tensor) -> Tensor:
-    """The mean over a batch; cross-entropy's in one call, as small models feel each."""
-    if loss is image_losses:
-        return functional.cross_entropy(logits, labels, reduction="sum") / len(labels)
-    return loss(logits, labels).mean()
 
 
 def _stacked(
