@@ -409,6 +409,8 @@ def test_links_go_to_the_first_use_and_stay_out_of_code_headings_and_answers():
     formula = "$$\\mathrm{softmax}(z)$$ and $H(\\text{teacher})$"
     assert linked([formula]) == [formula], "a link inside a formula would break it"
     assert linked(["Student's t, by Gosset"]) == ["Student's t, by Gosset"], "he is not the one who learns"
+    cited = "## References\n\n- *Distilling: the teacher and its softmax.* 2015."
+    assert linked([cited]) == [cited], "a title stays as it was printed"
     assert linked(texts) == texts
     assert pattern("soft targets").search("soft\ntargets")
     assert not pattern("teacher").search("teacherless")

@@ -23,6 +23,7 @@ import kdcourse as kd
 from .conftest import COURSE, ROOT, file
 
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+EVIDENCE = sorted((ROOT / "notebooks/evidence").glob("*.ipynb"))
 SOLUTIONS = sorted((ROOT / "solutions").glob("*.ipynb"))
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 
@@ -139,7 +140,7 @@ def test_every_public_name_exists_and_is_explained():
 # ---------------------------------------------------------------- notebooks
 
 
-@pytest.mark.parametrize("path", [*NOTEBOOKS, *SOLUTIONS], ids=lambda p: f"{p.parent.name}-{p.stem}")
+@pytest.mark.parametrize("path", [*NOTEBOOKS, *EVIDENCE, *SOLUTIONS], ids=lambda p: f"{p.parent.name}-{p.stem}")
 def test_notebooks_are_saved_as_they_ran(path):
     code = cells(path)
     assert [c["execution_count"] for c in code] == list(range(1, len(code) + 1))

@@ -692,6 +692,7 @@ def test_three_faults_cost_what_the_lesson_says():
     assert sum(high.values("diverged", mend="decaying rate")) == 5
     start = 100 * deep.mean("test", trouble="vanishing", mend="He's start and ReLU", **own)
     assert (f"{at_high['clipping']:.0f}", f"{start:.0f}") == ("81", "78")
+    assert len({row["lr"] for row in read("gradients_grid").rows}) == 9, "the best of nine rates"
     norms = {m: np.array(deep.values("norms", mend=m, trouble=t, **own))
              for t, m in (("vanishing", "nothing"), ("vanishing", "He's start and ReLU"))}  # fmt: skip
     steps = norms["nothing"][:, 2:] / norms["nothing"][:, 1:-1]

@@ -5,10 +5,10 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 LINK = re.compile(r"\[([^\]]+)\]\(\.\./docs/glossary\.md#[^)]+\)")
-# Prose only: no made part, folded answer, code, formula, link, HTML tag, heading, or Student who is Gosset.
+# Prose only: no made part, folded answer, reference, code, formula, link, HTML tag, heading, or Student who is Gosset.
 PROTECTED = re.compile(
-    r"<!-- map:.*?<!-- end of map -->|<details>.*?</details>|```.*?```|`[^`\n]*`|\$\$.*?\$\$|\$[^$\n]+\$"
-    r"|!?\[[^\]]*\]\([^)]*\)|<[^>\n]+>|^#[^\n]*$|Student's t\b",
+    r"^## References\n.*\Z|<!-- map:.*?<!-- end of map -->|<details>.*?</details>|```.*?```|`[^`\n]*`|\$\$.*?\$\$"
+    r"|\$[^$\n]+\$|!?\[[^\]]*\]\([^)]*\)|<[^>\n]+>|^#[^\n]*$|Student's t\b",
     re.DOTALL | re.MULTILINE,
 )
 

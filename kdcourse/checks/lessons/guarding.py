@@ -2,10 +2,10 @@
 
 import itertools
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from kdcourse.checks._judges import close
 from kdcourse.checks._task import Inputs, Mistake, Task
@@ -183,20 +183,24 @@ def _norms_inputs(seed: int) -> Inputs:
     ]
 
 
-def _norms(
-    weights: Sequence[Tensor], inputs: Tensor, targets: Tensor, *, last: bool = False, bent: bool = True,
-    half: float = 2.0, over: str = "batch", squared: bool = False,
-) -> Tensor:  # fmt: skip
-    """The answer with mistakes left in it."""
+def _gradients(
+    weights: Sequence[Tensor], inputs: Tensor, targets: Tensor, *, last: bool = False, bent: str = "tanh",
+    half: float = 2.0, over: str = "batch",
+) -> list[Tensor]:  # fmt: skip
+    """Each matrix's gradient, with mistakes left in it."""
+    bend = {"tanh": torch.tanh, "relu": torch.relu, "not": torch.clone}[bent]
     trained = [weight.clone().requires_grad_() for weight in weights]
     signal = inputs
     for weight in trained[:-1]:
-        signal = torch.tanh(signal @ weight.T) if bent else signal @ weight.T
+        signal = bend(signal @ weight.T)
     answer = signal @ trained[-1].T
     errors = ((torch.tanh(answer) if last else answer) - targets).square()
     loss = errors.sum() if over == "none" else errors.mean() if over == "all" else errors.sum(dim=1).mean()
-    found = torch.stack([gradient.norm() for gradient in torch.autograd.grad(loss / half, trained)])
-    return found.square() if squared else found
+    return list(torch.autograd.grad(loss / half, trained))
+
+
+def _norms(weights: Sequence[Tensor], inputs: Tensor, targets: Tensor, **mistakes: Any) -> Tensor:
+    return torch.stack([gradient.norm() for gradient in _gradients(weights, inputs, targets, **mistakes)])
 
 
 NORMS = Task(
@@ -218,7 +222,7 @@ NORMS = Task(
         ),
         Mistake(
             "without tanh",
-            lambda w, x, y: _norms(w, x, y, bent=False),
+            lambda w, x, y: _norms(w, x, y, bent="not"),
             "Nothing is bent between the layers: tanh is missing.",
         ),
         Mistake(
@@ -238,7 +242,7 @@ NORMS = Task(
         ),
         Mistake(
             "squares",
-            lambda w, x, y: _norms(w, x, y, squared=True),
+            lambda w, x, y: norms(w, x, y).square(),
             "These are the squares of the norms.",
         ),
         Mistake(
@@ -253,12 +257,12 @@ NORMS = Task(
         ),
         Mistake(
             "the mean of the entries' sizes",
-            lambda w, x, y: _sizes(w, x, y),
+            lambda w, x, y: torch.stack([value.abs().mean() for value in _gradients(w, x, y)]),
             "The mean absolute value came back. A norm is the root of the sum of all squares.",
         ),
         Mistake(
             "relu",
-            lambda w, x, y: _relu(w, x, y),
+            lambda w, x, y: _norms(w, x, y, bent="relu"),
             "The layers are bent by ReLU here, and should be by tanh.",
         ),
         Mistake(
@@ -273,20 +277,3 @@ NORMS = Task(
     ),
     takeaway="Each layer has its own gradient: look at the first one's norm beside the last one's before you blame the data.",
 )
-
-
-def _gradients(weights: Sequence[Tensor], inputs: Tensor, targets: Tensor, *, relu: bool = False) -> list[Tensor]:
-    trained = [weight.clone().requires_grad_() for weight in weights]
-    signal = inputs
-    for weight in trained[:-1]:
-        signal = functional.relu(signal @ weight.T) if relu else torch.tanh(signal @ weight.T)
-    loss = (signal @ trained[-1].T - targets).square().sum(dim=1).mean() / 2
-    return list(torch.autograd.grad(loss, trained))
-
-
-def _sizes(weights: Sequence[Tensor], inputs: Tensor, targets: Tensor) -> Tensor:
-    return torch.stack([value.abs().mean() for value in _gradients(weights, inputs, targets)])
-
-
-def _relu(weights: Sequence[Tensor], inputs: Tensor, targets: Tensor) -> Tensor:
-    return torch.stack([value.norm() for value in _gradients(weights, inputs, targets, relu=True)])
