@@ -38,6 +38,7 @@ __all__ = [
     "prune",
     "shares",
     "stopping",
+    "strength",
     "sweep",
     "task_weight",
     "temperature",
@@ -397,6 +398,31 @@ def _stop(values: Any, rule: str, epochs: int) -> int:
         if flat:
             return n
     return len(values)
+
+
+def strength(record: Record) -> Live:
+    """A source of targets in a list, its strength on a slider, and what the students so taught are like.
+
+    Args:
+        record: ``strengths``: rows by ``source`` and ``strength``, zero among them; no student is trained here.
+    """
+    sources = dict.fromkeys(str(row["source"]) for row in record.rows)
+    strengths = sorted({float(row["strength"]) for row in record.rows})
+    asked = {"right answers, %": "accuracy", "as the teacher says, %": "agreement", "calibration error": "calibration"}
+
+    def draw(source: str, strength: float) -> Picture:
+        body, said = text(120, 53, "with it", "end") + text(120, 71, "labels alone", "end"), []
+        for i, (title, key) in enumerate(asked.items()):
+            values = [100 * record.mean(key, source=source, strength=at) for at in (strength, 0.0)]
+            limits = (0, 30) if key == "calibration" else (0, 100)
+            body += bars(130 + 240 * i, 40, title, values, limits=limits, width=165, digits=1, colour=COLOURS[i])
+            said.append(f"{title}: {values[0]:.1f} against {values[1]:.1f}")
+        return Picture(body, 850, 90, f"{source.capitalize()}, strength {strength:g}. {'; '.join(said)}.")
+
+    chosen = ipywidgets.Dropdown(options=list(sources), value=list(sources)[-1], description="source")
+    stops = [(f"{value:g}", value) for value in strengths]
+    slider = ipywidgets.SelectionSlider(options=stops, value=strengths[1], description="strength α")
+    return live(draw, source=chosen, strength=slider)
 
 
 def shares(loss: Loss, history: Mapping[str, Sequence[float]]) -> Live:

@@ -37,6 +37,7 @@ from kdcourse.diagrams import (
     _rounds,
     _shift,
     _simplex,
+    _sources,
     _taps,
     _two_heads,
 )
@@ -114,6 +115,7 @@ def test_there_are_these():
         "frameworks",
         "gauges",
         "rounds",
+        "sources",
         "spread_points",
         "two_heads",
     }
@@ -148,6 +150,22 @@ def test_gauges_show_an_image_upside_down_and_a_gradient_that_dies(drawn):
     said = [t.get_text() for t in words(drawn["gauges"])]
     assert [t for t in said if t.endswith("%")] == ["0.4 %", "2 %", "6 %", "25 %", "100 %"]
     assert [t for t in said if t in ("1", "2", "3")] == ["1", "2", "1", "2", "3", "3"], "places, and layers"
+
+
+def test_sources_are_drawn_as_they_are_and_told_apart_by_what_they_know(drawn):
+    targets = _sources.targets()
+    answer, rest, other = (targets[n] for n in ("the teacher's answer", "the label, a random rest", "random answers"))
+    at = _drawing.CLASSES.index("Sandal")
+    assert all(np.isclose(shares.sum(), 1) for shares in targets.values())
+    assert answer.argmax() == rest.argmax() == at != other.argmax()
+    for shuffled in (rest, other):
+        assert np.allclose(np.sort(shuffled), np.sort(answer)) and not np.allclose(shuffled, answer)
+    for name, shares in targets.items():
+        found = artists(drawn["sources"], Rectangle)
+        heights = np.array([found[f"{name}:{i}"].get_height() for i in range(10)])
+        assert np.allclose(heights / heights.sum(), shares)
+    marks = [line for line in drawn["sources"].figure.axes[0].lines if line.get_marker() == "o"]
+    assert len(marks) == sum(sum(known) for known in _sources.KNOWS.values())
 
 
 @pytest.mark.parametrize("name", [*DIAGRAMS, *OTHERS])

@@ -9,7 +9,7 @@ from scipy.stats import spearmanr
 
 import kdcourse as kd
 from kdcourse import figures
-from kdcourse.figures import layers
+from kdcourse.figures import layers, regularising
 from kdcourse.plots import FINDING
 from kdcourse.records.store import Record, pack
 
@@ -741,3 +741,82 @@ def test_longer_trainings_are_drawn_by_teaching():
     shown = figures.lengths(Record("lengths", rows), title=title)
     assert shown.title == "The teacher's student gains 6 points, 0.03 more than with fixed answers"
     assert shown.figure.axes[0].get_xscale() == "log" and len(shown.figure.axes[0].lines) == 3
+
+
+def regulariser_rows():
+    """Per source: its share of right answers with right and with wrong labels; all else moves with it or against it."""
+    scores = dict.fromkeys(regularising.SHORT, (0.8, 0.6)) | {
+        "labels alone": (0.8, 0.6), "teacher": (0.9, 0.85), "random answers": (0.6, 0.5),
+    }  # fmt: skip
+    rows = []
+    for source, pair in scores.items():
+        for wrong, share in zip((0.0, 0.2), pair, strict=True):
+            for s in SEEDS:
+                made = row(s, share, source=source, wrong=wrong, rates="own")
+                made |= dict.fromkeys((*regularising.SHIFTS, "worst", "errors", "successes"), made["test"] - 0.1)
+                rows.append(made | {"calibration": 0.3 - 0.2 * share, "calibrated": 0.02 + 0.001 * s})
+    return Record("regulariser", rows)
+
+
+def test_each_source_of_targets_is_held_against_the_labels_alone():
+    title = "The teacher adds {teacher_gain:.0f} points, {wrong_teacher:.0f} where labels are wrong; chance takes "
+    title += "{random_cost:.0f}"
+    made = regulariser_rows()
+    shown = figures.controls(made, title=title)
+    found = [
+        made.paired("test", {"source": s, "wrong": w}, {"source": "labels alone", "wrong": w})
+        for s, w in (("teacher", 0.0), ("teacher", 0.2), ("random answers", 0.0))
+    ]
+    one, two, three = (100 * d.difference for d in found)
+    assert shown.title == (
+        f"The teacher adds {one:.0f} points, {two:.0f} where labels are wrong; chance takes {-three:.0f}"
+    )
+    left, right = shown.figure.axes
+    assert [t.get_text() for t in left.get_yticklabels()] == list(regularising.SHORT)
+    assert left.get_title() == "all labels are right" and right.get_title() == "one label in five is wrong"
+    with pytest.raises(ValueError, match="the title's field equal must have an interval that leaves out zero"):
+        figures.controls(made, title="Its equal adds {equal:.1f}")
+
+
+def test_a_bill_has_all_lines_and_says_of_which_less_is_better():
+    shown = figures.bill(regulariser_rows(), title="{test:.0f} points more, calibration {calibration:.0f}")
+    assert shown.title.endswith("calibration -2") and len(shown.figure.axes[0].get_yticks()) == 10
+    assert "the same, once calibrated identical" in shown.alt
+    drawn = [line for line in shown.figure.axes[0].lines if line.get_marker() == "o" and len(line.get_ydata())]
+    colours = {int(line.get_ydata()[0]): line.get_color() for line in drawn}
+    less = {at for at, key in enumerate(regularising.LINES) if key in regularising.LESS}
+    assert {at for at, colour in colours.items() if colour == regularising.COLOURS[1]} == less
+    wrong = figures.bill(regulariser_rows(), title="{test:.0f}", wrong=0.2)
+    assert float(wrong.title) > float(shown.title.split()[0]), "where labels are wrong the teacher adds more"
+
+
+def test_what_is_copied_goes_beyond_what_a_student_of_labels_says():
+    rows = [{"source": source, "images": n, "seed": s, "errors": e + (n > 500) * e / 10 + 0.001 * s, "successes": 0.9 + more}
+            for source, e, more in (("labels", 0.4, 0.0), ("its equal", 0.7, 0.0), ("teacher", 0.5, 0.05))
+            for n in (500, 8000) for s in SEEDS]  # fmt: skip
+    title = "{few_errors_gain:.0f} points of errors, then {errors_gain:.0f}; {successes_gain:.0f} of right answers"
+    shown = figures.copied(Record("fidelity", rows), title=title)
+    assert shown.title == "10 points of errors, then 11; 5 of right answers"
+    axis = shown.figure.axes[0]
+    assert [t.get_text() for t in axis.get_yticklabels()] == ["500 photographs", "8,000 photographs"]
+    dots = [(float(line.get_xdata()[0]), round(float(line.get_ydata()[0]), 2)) for line in axis.lines
+            if line.get_marker() == "o" and len(line.get_xdata())]  # fmt: skip
+    assert np.allclose(dots, [(5, -0.14), (5, 0.86), (10, 0.14), (11, 1.14)])
+
+
+def test_partners_stand_under_each_other_with_labels_and_with_the_teacher():
+    shares = {"nothing": (0.7, 0.74), "mixup": (0.7, 0.76), "copies": (0.74, 0.8), "copies and mixup": (0.74, 0.82)}
+    rows = [row(s, share, taught=taught, partner=partner, rates="own")
+            for partner, pair in shares.items() for taught, share in zip(("labels", "teacher"), pair, strict=True)
+            for s in SEEDS]  # fmt: skip
+    made = Record("partners", rows)
+    title = "{teacher_copies_gain:.1f}, {labels_both_gain:.1f} and {taught_mixup:.1f}"
+    shown = figures.partners(made, title=title)
+    means = {p: [100 * made.mean("test", taught=t, partner=p) for t in ("labels", "teacher")] for p in shares}
+    expected = (
+        means["copies"][1] - means["nothing"][1],
+        means["copies and mixup"][0] - means["nothing"][0],
+        means["mixup"][1] - means["mixup"][0],
+    )
+    assert shown.title == "{:.1f}, {:.1f} and {:.1f}".format(*expected)
+    assert [t.get_text() for t in shown.figure.axes[0].get_yticklabels()] == list(regularising.PARTNERS)

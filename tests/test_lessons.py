@@ -244,6 +244,17 @@ def test_the_plateau_rule_by_hand_is_the_packages():
         assert all(a == b for a, b in both) and {b for _, b in both} == {True, False}
 
 
+def test_the_calibration_error_by_hand_is_the_packages():
+    ((_, _, source),) = tagged("same:calibration_error")
+    found = {"torch": torch, "kd": kd}
+    exec(source, found)
+    torch.manual_seed(0)
+    for spread, classes in ((0.5, 3), (2.0, 10), (30.0, 4)):
+        z, labels = spread * torch.randn(500, classes), torch.randint(0, classes, (500,))
+        report = kd.evaluate(torch.nn.Identity(), (z, labels), timed=False)
+        assert found["calibration_error"](z.softmax(dim=1), labels) == pytest.approx(report.calibration_error, abs=1e-6)
+
+
 def test_iou_by_hand_is_the_packages_and_torchvisions():
     from torchvision.ops import box_iou
 

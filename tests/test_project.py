@@ -303,6 +303,7 @@ def test_tasks_answers_and_checks_have_the_names_of_lessons():
     helpers |= {"counting", "decoupling", "distances", "knapsack", "limits", "recovery", "smoothing", "staircases"}
     helpers |= {
         "answering",
+        "billing",
         "dividing",
         "guarding",
         "gains",
@@ -372,25 +373,25 @@ UNTOUCHED = ("kdcourse/**/*.py", "notebooks/results/*", "notebooks/claims.toml",
 
 def test_a_lesson_moves_by_one_number_in_course_toml(tree):
     before = contents(tree, *UNTOUCHED)
-    rewrite(tree / "notebooks/course.toml", "number = 6\n", "number = 21\n")
+    rewrite(tree / "notebooks/course.toml", "number = 6\n", "number = 22\n")
     late = course(tree, "--check")
-    assert late.returncode != 0 and re.search("21_cross_entropy.ipynb.*; run make course", late.stderr)
+    assert late.returncode != 0 and re.search("22_cross_entropy.ipynb.*; run make course", late.stderr)
     assert (tree / "notebooks/06_cross_entropy.ipynb").is_file(), "a check writes nothing"
     for arguments in ([], ["--check"]):
         assert (done := course(tree, *arguments)).returncode == 0, done.stderr
     for folder in ("notebooks", "exercises", "solutions"):
-        assert [path.name for path in (tree / folder).glob("*cross_entropy.ipynb")] == ["21_cross_entropy.ipynb"]
+        assert [path.name for path in (tree / folder).glob("*cross_entropy.ipynb")] == ["22_cross_entropy.ipynb"]
     assert broken(tree) == []
     assert contents(tree, *UNTOUCHED) == before
     everything = {path: prose(path) for path in pages(tree)}
     assert not [path for path, text in everything.items() if "06_cross_entropy" in text]
-    links = [link for text in everything.values() for link in re.findall(r"\[([^\]]*)\]\([^)]*21_cross_entropy", text)]
-    assert {"lesson 21", "21", "21 Softmax and cross-entropy", "Softmax and cross-entropy →"} <= set(links)
+    links = [link for text in everything.values() for link in re.findall(r"\[([^\]]*)\]\([^)]*22_cross_entropy", text)]
+    assert {"lesson 22", "22", "22 Softmax and cross-entropy", "Softmax and cross-entropy →"} <= set(links)
     assert not [link for link in links if re.search(r"\b06\b", link)]
-    first = prose(tree / "notebooks/21_cross_entropy.ipynb")
-    assert first.startswith("[← Pitfalls](20_pitfalls.ipynb) ·") and "\n# 21 · Softmax and cross-entropy\n" in first
+    first = prose(tree / "notebooks/22_cross_entropy.ipynb")
+    assert first.startswith("[← Regularisation](21_regulariser.ipynb) ·") and "\n# 22 · Softmax and cross-entropy\n" in first
     assert "· [Federated in PaddlePaddle →](A_paddle.ipynb) ·" in first.splitlines()[0]
-    assert "[Softmax and cross-entropy →](21_cross_entropy.ipynb)" in prose(tree / "notebooks/20_pitfalls.ipynb")
+    assert "[Softmax and cross-entropy →](22_cross_entropy.ipynb)" in prose(tree / "notebooks/21_regulariser.ipynb")
     found = in_tree(tree, "-c", "from kdcourse.checks import tasks; print(*dict.fromkeys(t.id[:-2] for t in tasks()))")
     assert found.stdout.split()[6:] == [
         "eight_bugs",
@@ -407,6 +408,7 @@ def test_a_lesson_moves_by_one_number_in_course_toml(tree):
         "four_steps",
         "strategy",
         "pitfalls",
+        "regulariser",
         "cross_entropy",
     ], found.stderr
 
@@ -420,7 +422,7 @@ def test_exercises_are_in_step_after_a_lesson_has_moved(tree):
 
 ENTRY = """
 [[lesson]]
-number = 21
+number = 22
 slug = "nine_bugs"
 title = "Nine bugs"
 part = "Losses"
@@ -449,20 +451,20 @@ def test_a_lesson_is_split_by_an_entry_and_a_notebook_without_a_number(tree):
     for arguments in ([], ["--check"]):
         assert (done := course(tree, *arguments)).returncode == 0, done.stderr
     assert not (tree / "notebooks/nine_bugs.ipynb").exists()
-    text = prose(tree / "notebooks/21_nine_bugs.ipynb")
-    assert text.startswith("[← Pitfalls](20_pitfalls.ipynb) · [map](00_start_here.ipynb#The-map) · ")
+    text = prose(tree / "notebooks/22_nine_bugs.ipynb")
+    assert text.startswith("[← Regularisation](21_regulariser.ipynb) · [map](00_start_here.ipynb#The-map) · ")
     assert "· [Federated in PaddlePaddle →](A_paddle.ipynb) ·" in text.splitlines()[0]
     assert (
-        "# 21 · Nine bugs\n" in text
+        "# 22 · Nine bugs\n" in text
         and "20 minutes to read, run and think · 9 seconds of computing · medium · needs: [lesson 06](06_cross" in text
     )
     assert "As [lesson 06](06_cross_entropy.ipynb) said, as [06](06_cross_entropy.ipynb)." in text
     for path, link in (
-        ("README.md", "notebooks/21_nine_bugs.ipynb"),
-        ("notebooks/00_start_here.ipynb", "21_nine_bugs.ipynb"),
+        ("README.md", "notebooks/22_nine_bugs.ipynb"),
+        ("notebooks/00_start_here.ipynb", "22_nine_bugs.ipynb"),
     ):
-        assert f"| [21 Nine bugs]({link}) | write the loss wrongly | 20 | [06](" in prose(tree / path)
-    assert "[Nine bugs →](21_nine_bugs.ipynb)" in prose(tree / "notebooks/20_pitfalls.ipynb")
+        assert f"| [22 Nine bugs]({link}) | write the loss wrongly | 20 | [06](" in prose(tree / path)
+    assert "[Nine bugs →](22_nine_bugs.ipynb)" in prose(tree / "notebooks/21_regulariser.ipynb")
     assert "[Federated distillation →](17_federated_distillation.ipynb)" in prose(
         tree / "notebooks/16_federated_averaging.ipynb"
     )
@@ -498,7 +500,7 @@ def test_links_to_a_lesson_are_mended_and_others_left_alone():
         ('slug = "taylor_fo"', 'slug = "four_steps"', "two lessons have the slug four_steps"),
         ('slug = "pruning"', 'slug = "prune"', "11_pruning.ipynb has no entry in course.toml"),
         ('prerequisites = ["dark_knowledge"]\n', 'prerequisites = ["gone"]\n', "there is no lesson gone"),
-        ('[[lesson]]\nnumber = 1\n', ENTRY.replace("nine_bugs", "unwritten") + '[[lesson]]\nnumber = 1\n', "unwritten has no notebook, 21_unwritten.ipynb"),
+        ('[[lesson]]\nnumber = 1\n', ENTRY.replace("nine_bugs", "unwritten") + '[[lesson]]\nnumber = 1\n', "unwritten has no notebook, 22_unwritten.ipynb"),
     ],
 )  # fmt: skip
 def test_what_course_toml_cannot_mean_is_refused(old, new, says, tmp_path, monkeypatch):

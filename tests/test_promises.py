@@ -731,3 +731,91 @@ def test_a_short_patience_stops_too_early_and_a_long_one_does_not():
     assert [f"{m:.0f}" for m in means] == ["83", "85"]
     ours, theirs = ({"teaching": t, "epochs": 200} for t in ("consistent", "fixed"))
     assert told("lengths", ours, theirs) == "no difference that we can measure"
+
+
+def test_only_what_the_teacher_knows_regularises_where_labels_are_right():
+    record = read("regulariser")
+
+    def step(source, wrong=0.0, key="test"):
+        ours, theirs = ({"wrong": wrong, "source": name} for name in (source, "labels alone"))
+        return contrast(record, key, ours, theirs)
+
+    others = [source for source in kd.figures.regularising.SHORT if source != "teacher"]
+    assert all(step(source).own.high <= 0 or not step(source).own.resolved for source in others), "none adds anything"
+    assert [source for source in others if step(source).verdict == "less"] == [
+        "random answers", "answer to another image",
+    ]  # fmt: skip
+    assert step("teacher").verdict == step("teacher", 0.2).verdict == "more"
+    earned = {"weight decay": "+1.5", "its equal": "+2.4", "label, random rest": "+2.7", "teacher": "+8.5"}
+    assert {source: str(step(source, 0.2).own)[:4] for source in earned} == earned
+    assert all(step(source, 0.2).verdict == "more" for source in earned)
+    chosen = {
+        row["strength"] for row in record.rows if (row["source"], row["rates"], row["wrong"]) == ("teacher", "own", 0.2)
+    }
+    assert chosen == {1.0}
+    for key in ("half as bright", "blurred"):
+        assert step("teacher", key=key).verdict == "more"
+    for key in ("worst", "shifted by 2 pixels"):
+        assert step("teacher", key=key).own.resolved and not step("teacher", key=key).common.resolved
+    common = {
+        row["strength"]
+        for row in record.rows
+        if (row["source"], row["rates"], row["wrong"]) == ("teacher", "common", 0.0)
+    }
+    assert common == {0.03}
+    fallen = {"teacher": "-6.8", "weight decay": "-14.4", "smoothed labels": "-9.5"}
+    assert {s: str(step(s, key="calibration").own)[: len(v)] for s, v in fallen.items()} == fallen
+    assert f"{100 * record.mean('calibrated', wrong=0.0, source='labels alone', rates='own'):.1f}" == "1.9"
+    assert str(step("teacher", key="calibrated").own).startswith("+1.2")
+    strengths = read("strengths")
+    errors = {
+        (row["source"], row["strength"]): strengths.mean("calibration", source=row["source"], strength=row["strength"])
+        for row in strengths.rows
+    }
+    best = min(errors, key=errors.get)
+    assert best == ("untrained network", 1.0) and f"{100 * errors[best]:.1f}" == "0.9"
+    assert 0.095 < strengths.mean("accuracy", source="untrained network", strength=1.0) < 0.105
+
+
+def test_errors_are_handed_on_where_labels_leave_little_to_learn():
+    record = read("fidelity")
+
+    def handed(key, images):
+        return record.paired(key, *({"source": source, "images": images} for source in ("teacher", "labels")))
+
+    assert [str(handed("successes", n))[:4] for n in (500, 8000)] == ["+2.0", "+0.7"]
+    assert not handed("errors", 500).resolved and str(handed("errors", 8000)).startswith("+3.2")
+    assert handed("errors", 2000).low > 0 and handed("successes", 2000).low > 0
+    assert not handed("test", 8000).resolved and handed("test", 500).low > 0
+    shares = [100 * record.mean("errors", source=source, images=8000) for source in ("teacher", "labels")]
+    assert [f"{share:.0f}" for share in shares] == ["56", "53"]
+    assert round(100 * record.mean("source right", source="teacher", images=500)) == 93, "wrong on seven of a hundred"
+    equal = {"source": "its equal"}
+    agreement = [100 * record.mean(key, **equal, images=n) for key, n in
+                 (("on training", 500), ("on test", 500), ("on test", 8000))]  # fmt: skip
+    assert [f"{share:.0f}" for share in agreement] == ["100", "87", "91"]
+
+
+def test_partners_add_more_to_the_teacher_than_to_labels():
+    record, small = read("partners"), read("int8")
+
+    def step(ours, theirs, key="test"):
+        ours, theirs = (dict(zip(("taught", "partner"), one, strict=True)) for one in (ours, theirs))
+        return contrast(record, key, ours, theirs)
+
+    added = {(who, partner): step((who, partner), (who, "nothing")) for who in ("labels", "teacher")
+             for partner in ("copies", "mixup")}  # fmt: skip
+    assert {key: str(found.own)[:4] for key, found in added.items()} == {
+        ("labels", "copies"): "+1.3", ("labels", "mixup"): "-1.9", ("teacher", "copies"): "+2.9",
+        ("teacher", "mixup"): "+2.3",
+    }  # fmt: skip
+    assert [found.verdict for found in added.values()] == ["more", "less", "more", "more"]
+    assert all(step(("teacher", p), ("labels", p)).verdict == "more" for p in ("copies", "mixup", "copies and mixup"))
+    assert str(step(("teacher", "mixup"), ("labels", "mixup"), "errors").own).startswith("+8.2")
+    for taught in ("labels", "teacher"):
+        own = {"taught": taught, "rates": "own"}
+        assert not small.paired("after", own, own, minus="before").resolved
+    assert round(small.mean("bytes before") / small.mean("bytes after")) == 4
+    assert contrast(small, "after", {"taught": "teacher"}, {"taught": "labels"}).verdict == "more"
+    assert str(told_equal := contrast(read("regulariser"), "test", {"wrong": 0.0, "source": "its equal"},
+                                      {"wrong": 0.0, "source": "labels alone"}).common).startswith("+0.86"), told_equal  # fmt: skip

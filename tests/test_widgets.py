@@ -182,6 +182,24 @@ def test_patience_stops_a_curve_that_still_rises_and_two_windows_do_not():
     assert 30 < stop < 45 and f"stops after {stop} of 80 epochs" in svg(live)
 
 
+def strengths_record():
+    rows = [{"source": source, "strength": a, "seed": 0, "accuracy": 0.8 + sign * 0.1 * a, "agreement": 0.5 + a / 4,
+             "calibration": 0.2 - sign * a / 10} for source, sign in (("random answers", -1), ("teacher", 1))
+            for a in (0.0, 0.3, 0.9)]  # fmt: skip
+    return Record("strengths", rows)
+
+
+def test_the_strength_of_a_source_is_held_against_none_at_all():
+    live = widgets.strength(strengths_record())
+    start = "right answers, %: 83.0 against 80.0; as the teacher says, %: 57.5 against 50.0; calibration error: 17.0"
+    assert alt(live) == f"Teacher, strength 0.3. {start} against 20.0."
+    live.controls["strength"].value = 0.9
+    assert "right answers, %: 89.0 against 80.0" in alt(live)
+    live.controls["source"].value = "random answers"
+    assert alt(live).startswith("Random answers, strength 0.9. right answers, %: 71.0 against 80.0")
+    assert svg(live).count("<rect") == 1 + 2 * 3 and ">labels alone<" in svg(live)
+
+
 def test_the_division_shows_who_holds_what(splits):
     live = widgets.partition(splits.train)
     assert live.controls["alpha"].value == 1.0 and live.controls["convention"].value == "classes"
@@ -210,6 +228,7 @@ def test_every_control_is_labelled(temperature, gradient, teacher, small):
         widgets.partition(small.train),
         widgets.sweep(sweep_record()),
         widgets.stopping(stopping_record()),
+        widgets.strength(strengths_record()),
     ):
         assert all(control.description for control in live.controls.values())
     import ipywidgets

@@ -69,6 +69,8 @@ MUTANTS = [
     Mutant("the norm of another layer", "_watching.py", "for p in parameters if p.grad", "for p in run.student.parameters() if p.grad", "watching"),
     Mutant("a plateau before its windows are full", "_watching.py", "if len(values) < 2 * window:", "if len(values) < window:", "watching"),
     Mutant("a plateau only where it falls", "_watching.py", "((before.var() + last.var()) / window).sqrt()", "0.0", "watching"),
+    Mutant("errors copied without a control", "figures/regularising.py", "found = record.paired(key, ours, theirs)\n            whisker", "found = record.paired(key, ours, ours)\n            whisker", "figures"),
+    Mutant("a strength beside itself", "widgets.py", "for at in (strength, 0.0)]", "for at in (strength, strength)]", "widgets"),
     Mutant("gradients not clipped", "training.py", "if self.s.clip is not None:", "if False:", "training"),
     Mutant("weight decay on projections", "_settings.py", '{"params": projections, "weight_decay": 0.0}', '{"params": projections, "weight_decay": 0.1}', "training"),
     Mutant("the KL of the report reversed", "evaluation.py", "p = log_theirs.exp()", "p = log_ours.exp()", "evaluation"),

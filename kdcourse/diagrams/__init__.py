@@ -26,6 +26,7 @@ from kdcourse.diagrams._relations import relations
 from kdcourse.diagrams._rounds import rounds
 from kdcourse.diagrams._shift import shift
 from kdcourse.diagrams._simplex import simplex
+from kdcourse.diagrams._sources import sources
 from kdcourse.diagrams._spread_points import spread_points
 from kdcourse.diagrams._taps import taps
 from kdcourse.diagrams._temperature import temperature
@@ -34,6 +35,5 @@ from kdcourse.diagrams._two_heads import two_heads
 __all__ = [
     "answers", "bugs", "channel", "course", "directions", "distillation", "drift", "four_steps", "frameworks", "gate",
     "gauges", "inversion", "leak", "looks", "missing_class", "mistakes", "nested_subspaces", "parts", "relations",
-    "rounds",
-    "shift", "simplex", "spread_points", "taps", "temperature", "two_heads",
+    "rounds", "shift", "simplex", "sources", "spread_points", "taps", "temperature", "two_heads",
 ]  # fmt: skip

@@ -28,15 +28,17 @@ from kdcourse.figures.losses import (
     noisy_labels,
 )
 from kdcourse.figures.owners import holdings, merged
+from kdcourse.figures.regularising import bill, controls, copied, partners
 from kdcourse.figures.steps import regimes, steps_left_out
 from kdcourse.figures.sweeps import chosen, noise, optimizers, winners
 from kdcourse.figures.tasks import canvases, task_weights, two_tasks
 
 __all__ = [
-    "agreements", "arrivals", "best_of", "budgets", "bytes_and_accuracy", "canvases", "chosen", "cloud",
-    "cost_and_accuracy", "costs_of_bugs", "demonstration", "directions", "distance_from_limit", "exchanged",
-    "gradient_lengths", "holdings", "imitations", "ladder", "layer_readings", "layerwise_gains", "leak_curve",
-    "lengths", "mends", "merged", "missing_class", "mistakes", "noise", "noisy_labels", "optimizers", "priced",
-    "reach", "recovered", "recovery", "regimes", "resemblance", "second_thoughts", "seen", "shifts", "steps_left_out",
-    "stops", "task_weights", "transfer_sets", "two_tasks", "when_it_pays", "widths_left", "winners",
+    "agreements", "arrivals", "best_of", "bill", "budgets", "bytes_and_accuracy", "canvases", "chosen", "cloud",
+    "controls", "copied", "cost_and_accuracy", "costs_of_bugs", "demonstration", "directions",
+    "distance_from_limit", "exchanged", "gradient_lengths", "holdings", "imitations", "ladder", "layer_readings",
+    "layerwise_gains", "leak_curve", "lengths", "mends", "merged", "missing_class", "mistakes", "noise",
+    "noisy_labels", "optimizers", "partners", "priced", "reach", "recovered", "recovery", "regimes", "resemblance",
+    "second_thoughts", "seen", "shifts", "steps_left_out", "stops", "task_weights", "transfer_sets", "two_tasks",
+    "when_it_pays", "widths_left", "winners",
 ]  # fmt: skip

@@ -1,15 +1,16 @@
-"""Shapes of pictures: points that move, a ladder, dumbbells, rows of dots."""
+"""Shapes of pictures: points that move, a ladder, dumbbells, rows of dots, a difference with its whiskers."""
 
 import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from matplotlib.axes import Axes
 
 from kdcourse._intervals import Difference
 from kdcourse.plots import COLOURS, Shown, show, styled
 
-__all__ = ["demonstration", "dumbbells", "moves", "rows_of_dots", "rungs", "scatter"]
+__all__ = ["demonstration", "dumbbells", "moves", "rows_of_dots", "rungs", "scatter", "whisker"]
 
 
 def moves(
@@ -156,6 +157,16 @@ def rows_of_dots(
 def _around(count: int) -> list[float]:
     """Places beside zero for so many groups in one row."""
     return [0.3 * (k - (count - 1) / 2) for k in range(count)]
+
+
+def whisker(axis: Axes, at: float, found: Difference, colour: str) -> None:
+    """A difference as a dot with its interval, and its number at the right."""
+    axis.plot([found.scale * (found.low or 0), found.scale * (found.high or 0)], [at, at], color=colour, linewidth=2)
+    face = colour if found.resolved else "white"
+    axis.plot([found.scale * found.difference], [at], "o", color=colour, markerfacecolor=face, markersize=8)
+    axis.annotate(str(found), (1.01, at), xycoords=("axes fraction", "data"), va="center", fontsize=9)
+    axis.axvline(0, color="#555555", linewidth=1.2)
+    axis.grid(axis="y", visible=False)
 
 
 def demonstration(

@@ -5,7 +5,7 @@ from matplotlib.axes import Axes
 
 from kdcourse import plots
 from kdcourse._intervals import Difference
-from kdcourse.figures._shapes import dumbbells
+from kdcourse.figures._shapes import dumbbells, whisker
 from kdcourse.plots import COLOURS
 from kdcourse.records import Record, contrast
 from kdcourse.records.rows import settings_of
@@ -154,7 +154,7 @@ def stops(record: Record, *, title: str, schedule: str = "cosine") -> plots.Show
     for at, (rule, name) in enumerate(RULES.items()):
         left.plot([row[f"{rule} epochs"]], [curve[row[f"{rule} epochs"] - 1]], "o", color=COLOURS[at], markersize=9)
         cost = record.paired(f"{rule} test", setting, setting, minus="never test")
-        _whisker(right, at, cost, COLOURS[at])
+        whisker(right, at, cost, COLOURS[at])
         epochs = record.mean(f"{rule} epochs", **setting)
         fields |= {name: cost, f"{name}_cost": -cost.scale * cost.difference, f"{name}_epochs": epochs}
         said.append(f"{rule}: after {epochs:.0f} of {len(curve)} epochs, {cost} points")
@@ -166,16 +166,6 @@ def stops(record: Record, *, title: str, schedule: str = "cosine") -> plots.Show
         figure, title=title, fields=fields, alt="; ".join(said) + ".",
         caption="Left: where a rule stops; its best epoch is kept. Right: 95% intervals; hollow: holds zero.",
     )  # fmt: skip
-
-
-def _whisker(axis: Axes, at: int, found: Difference, colour: str) -> None:
-    """A difference as a dot with its interval, and its number at the right."""
-    axis.plot([found.scale * (found.low or 0), found.scale * (found.high or 0)], [at, at], color=colour, linewidth=2)
-    face = colour if found.resolved else "white"
-    axis.plot([found.scale * found.difference], [at], "o", color=colour, markerfacecolor=face, markersize=8)
-    axis.annotate(str(found), (1.01, at), xycoords=("axes fraction", "data"), va="center", fontsize=9)
-    axis.axvline(0, color="#555555", linewidth=1.2)
-    axis.grid(axis="y", visible=False)
 
 
 def lengths(record: Record, *, title: str) -> plots.Shown:

@@ -1,0 +1,161 @@
+"""Distillation as a regulariser: what each source of targets is worth, what a student pays, what its partners add."""
+
+from collections.abc import Mapping
+
+from kdcourse import plots
+from kdcourse._intervals import Difference
+from kdcourse.figures._shapes import dumbbells, whisker
+from kdcourse.plots import COLOURS
+from kdcourse.records import Record, contrast
+
+__all__ = ["bill", "controls", "copied", "partners"]
+
+LABELS = "labels alone"
+SHORT = {
+    "weight decay": "decay", "smoothed labels": "smoothed", "untrained network": "untrained",
+    "random answers": "random", "label, random rest": "rest", "answer to another image": "another",
+    "its equal": "equal", "teacher": "teacher",
+}  # fmt: skip
+PANELS = {0.0: "all labels are right", 0.2: "one label in five is wrong"}
+SHIFTS = ("blurred", "noisy", "half as bright", "shifted by 2 pixels")
+LINES = {
+    "test": "accuracy", **{name: f"accuracy, {name}" for name in SHIFTS}, "worst": "recall of the worst class",
+    "calibration": "calibration error", "calibrated": "the same, once calibrated",
+    "errors": "teacher's errors made, too", "successes": "teacher's right answers, too",
+}  # fmt: skip
+LESS = ("calibration", "calibrated", "errors")  # of these less is better
+PARTNERS = {"nothing": "nothing", "mixup": "mixup", "copies": "copies", "copies and mixup": "both"}
+
+
+def controls(record: Record, *, title: str) -> plots.Shown:
+    """What each source of targets adds to the labels alone, at own rates and strengths; with right and wrong labels.
+
+    Args:
+        record: ``regulariser``: rows by ``wrong`` and ``source``.
+        title: its fields are {teacher}, {equal}, {another}, {rest}, {random}, {untrained}, {smoothed} and {decay}, each
+            also with _gain and _cost behind it, the number of points and its opposite; and all of these with wrong_
+            before them, where one label in five is wrong.
+    """
+    figure, axes = plots.styled(1, 2, size=(10.5, 3.7), sharey=True)
+    fields: dict[str, Difference | float] = {}
+    said = []
+    for axis, (wrong, heading) in zip(axes, PANELS.items(), strict=True):
+        rows = {source: _against_labels(record, "test", wrong, source) for source in SHORT}
+        for at, (source, found) in enumerate(rows.items()):
+            whisker(axis, at, found, COLOURS[0] if source == "teacher" else "#666666")
+            name = f"wrong_{SHORT[source]}" if wrong else SHORT[source]
+            fields |= _named(name, found)
+        axis.set(title=heading, xlabel="minus labels alone, points of test accuracy")
+        said.append(f"{heading}: " + ", ".join(f"{source} {found}" for source, found in rows.items()))
+    axes[0].set(yticks=range(len(SHORT)), yticklabels=list(SHORT), ylim=(len(SHORT) - 0.5, -0.5))
+    return plots.show(
+        figure, title=title, fields=fields, alt=". ".join(said) + ".",
+        caption="Bars: 95% intervals; hollow: holds zero. Five networks each; rate and strength of every source were "
+        "chosen on validation photographs.",
+    )  # fmt: skip
+
+
+def _against_labels(record: Record, key: str, wrong: float, source: str) -> Difference:
+    """At own rates, as a sentence would have it."""
+    one, base = ({"wrong": wrong, "source": name} for name in (source, LABELS))
+    return contrast(record, key, one, base).own
+
+
+def _named(name: str, found: Difference) -> dict[str, Difference | float]:
+    points = found.scale * found.difference
+    return {name: found, f"{name}_gain": points, f"{name}_cost": -points}
+
+
+def bill(record: Record, *, title: str, source: str = "teacher", wrong: float = 0.0) -> plots.Shown:
+    """All lines of a loss statement: a source's students against those of the labels alone, in points.
+
+    Args:
+        record: ``regulariser``: rows by ``wrong`` and ``source``.
+        title: its fields are {test}, {blurred}, {noisy}, {half}, {shifted}, {worst}, {calibration}, {calibrated},
+            {errors} and {successes}, each also with _gain and _cost behind it.
+        source: whose targets.
+        wrong: the share of wrong labels.
+    """
+    rows = {key: _against_labels(record, key, wrong, source) for key in LINES}
+    figure, axis = plots.styled(size=(8, 4.3))
+    fields: dict[str, Difference | float] = {}
+    for at, (key, found) in enumerate(rows.items()):
+        whisker(axis, at, found, COLOURS[1] if key in LESS else COLOURS[0])
+        fields |= _named(key.split()[0], found)
+    axis.plot([], [], "o", color=COLOURS[0], label="more is better")
+    axis.plot([], [], "o", color=COLOURS[1], label="less is better")
+    axis.legend(frameon=False, fontsize=9, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2)
+    axis.set(yticks=range(len(rows)), yticklabels=list(LINES.values()), ylim=(len(rows) - 0.5, -0.5))
+    axis.set(xlabel=f"{source} minus labels alone, percentage points")
+    said = ", ".join(f"{LINES[key]} {found}" for key, found in rows.items())
+    return plots.show(
+        figure, title=title, fields=fields, alt=f"In percentage points: {said}.",
+        caption="95% intervals; hollow: holds zero. Five networks each, 10,000 test photographs.",
+    )  # fmt: skip
+
+
+def copied(record: Record, *, title: str) -> plots.Shown:
+    """What a student has from its teacher, errors and right answers, beyond what a student of labels says as well.
+
+    Args:
+        record: ``fidelity``: rows by ``source`` ("labels" or "teacher" here) and ``images``.
+        title: its fields are {errors} and {successes}, with the most images, and {few_errors} and {few_successes},
+            with the fewest: taught by the teacher minus taught by labels; each also with _gain behind it.
+    """
+    images = sorted({row["images"] for row in record.rows})
+    kinds = {"successes": ("the teacher's right answers", 0.14), "errors": ("the teacher's errors", -0.14)}
+    figure, axis = plots.styled(size=(8, 0.75 * len(images) + 1.3))
+    fields: dict[str, Difference | float] = {}
+    said = []
+    for (key, (words, shift)), colour in zip(kinds.items(), COLOURS, strict=False):
+        for at, n in enumerate(images):
+            ours, theirs = ({"source": source, "images": n} for source in ("teacher", "labels"))
+            found = record.paired(key, ours, theirs)
+            whisker(axis, at - shift, found, colour)
+            said.append(f"{n:,} photographs, {words} {found}")
+            for name in {images[0]: [f"few_{key}"], images[-1]: [key]}.get(n, []):
+                fields |= {name: found, f"{name}_gain": found.scale * found.difference}
+        axis.plot([], [], "o", color=colour, label=words)
+    axis.legend(frameon=False, fontsize=9, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2)
+    axis.set(yticks=range(len(images)), yticklabels=[f"{n:,} photographs" for n in images])
+    axis.set(xlabel="said by students of the teacher − by students of labels, points", ylim=(len(images) - 0.5, -0.5))
+    return plots.show(
+        figure, title=title, fields=fields, alt="; ".join(said) + ".",
+        caption="Of the test photographs on which the teacher is right, or wrong: the share on which a student names "
+        "the teacher's class. 95% intervals over five students; hollow: holds zero.",
+    )  # fmt: skip
+
+
+def partners(record: Record, *, title: str) -> plots.Shown:
+    """Beside each partner of distillation: students of labels, and of the teacher, with that partner.
+
+    Args:
+        record: ``partners``: rows by ``taught`` and ``partner``.
+        title: its fields are {labels_copies}, {teacher_copies} and so on: what nothing, copies, mixup or both add to
+            labels or to the teacher; {taught_nothing}, {taught_copies} and so on: what the teacher adds to the labels
+            beside that partner; each also with _gain behind it.
+    """
+    fields: dict[str, Difference | float] = {}
+    for partner, name in PARTNERS.items():
+        for who in ("labels", "teacher"):
+            if partner != "nothing":
+                found = _joined(record, {"taught": who, "partner": partner}, {"taught": who, "partner": "nothing"})
+                fields |= {f"{who}_{name}": found, f"{who}_{name}_gain": 100 * found.difference}
+        ours, theirs = ({"taught": who, "partner": partner} for who in ("teacher", "labels"))
+        found = _joined(record, ours, theirs)
+        fields |= {f"taught_{name}": found, f"taught_{name}_gain": 100 * found.difference}
+    means = {partner: (_mean(record, "labels", partner), _mean(record, "teacher", partner)) for partner in PARTNERS}
+    said = "; ".join(f"{partner} {low:.1f} and {high:.1f}" for partner, (low, high) in means.items())
+    return dumbbells(
+        {"": means}, xlabel="test accuracy, %", before="taught by labels", after="taught by the teacher", title=title,
+        fields=fields, alt=f"Taught by labels and by the teacher, beside {said}.",
+        caption="500 photographs; means of five students each, each method at its own rate.",
+    )  # fmt: skip
+
+
+def _joined(record: Record, ours: Mapping[str, str], theirs: Mapping[str, str]) -> Difference:
+    return contrast(record, "test", ours, theirs).own
+
+
+def _mean(record: Record, taught: str, partner: str) -> float:
+    return 100 * record.mean("test", taught=taught, partner=partner, rates="own")
