@@ -389,7 +389,10 @@ def test_a_lesson_moves_by_one_number_in_course_toml(tree):
     assert {"lesson 22", "22", "22 Softmax and cross-entropy", "Softmax and cross-entropy →"} <= set(links)
     assert not [link for link in links if re.search(r"\b06\b", link)]
     first = prose(tree / "notebooks/22_cross_entropy.ipynb")
-    assert first.startswith("[← Regularisation](21_regulariser.ipynb) ·") and "\n# 22 · Softmax and cross-entropy\n" in first
+    assert (
+        first.startswith("[← Regularisation](21_regulariser.ipynb) ·")
+        and "\n# 22 · Softmax and cross-entropy\n" in first
+    )
     assert "· [Federated in PaddlePaddle →](A_paddle.ipynb) ·" in first.splitlines()[0]
     assert "[Softmax and cross-entropy →](22_cross_entropy.ipynb)" in prose(tree / "notebooks/21_regulariser.ipynb")
     found = in_tree(tree, "-c", "from kdcourse.checks import tasks; print(*dict.fromkeys(t.id[:-2] for t in tasks()))")
