@@ -780,8 +780,8 @@ def test_each_source_of_targets_is_held_against_the_labels_alone():
 
 def test_a_bill_has_all_lines_and_says_of_which_less_is_better():
     shown = figures.bill(regulariser_rows(), title="{test:.0f} points more, calibration {calibration:.0f}")
-    assert shown.title.endswith("calibration -2") and len(shown.figure.axes[0].get_yticks()) == 10
-    assert "the same, once calibrated identical" in shown.alt
+    assert shown.title.endswith("calibration -2") and len(shown.figure.axes[0].get_yticks()) == 8
+    assert "calibration error, once calibrated identical" in shown.alt
     drawn = [line for line in shown.figure.axes[0].lines if line.get_marker() == "o" and len(line.get_ydata())]
     colours = {int(line.get_ydata()[0]): line.get_color() for line in drawn}
     less = {at for at, key in enumerate(regularising.LINES) if key in regularising.LESS}

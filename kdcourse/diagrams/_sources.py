@@ -37,7 +37,7 @@ def sources() -> Shown:
     """What a student can be told about a sandal, and what each target knows; the teacher's answers are real."""
     figure, axis = draw.canvas()
     draw.image(axis, draw.asset(f"image:{CLASS}"), 0.3, 1.2, 0.95, "a sandal")
-    draw.text(axis, LEFT, 2.9, "a share for each of ten classes", ha="left", va="baseline", weight="bold")
+    draw.text(axis, LEFT, 2.9, "a share for each class", ha="left", va="baseline", weight="bold")
     for x, words in zip(MARKS, TELLS, strict=True):
         draw.text(axis, x, 2.9, words, va="baseline", weight="bold")
     drawn = targets()
