@@ -401,7 +401,7 @@ def _stop(values: Any, rule: str, epochs: int) -> int:
 
 
 def strength(record: Record) -> Live:
-    """A source of targets in a list, its strength on a slider, and what the students so taught are like.
+    """A source of targets and its strength in two lists, and what the students so taught are like.
 
     Args:
         record: ``strengths``: rows by ``source`` and ``strength``, zero among them; no student is trained here.
@@ -419,10 +419,10 @@ def strength(record: Record) -> Live:
             said.append(f"{title}: {values[0]:.1f} against {values[1]:.1f}")
         return Picture(body, 850, 90, f"{source.capitalize()}, strength {strength:g}. {'; '.join(said)}.")
 
-    chosen = ipywidgets.Dropdown(options=list(sources), value=list(sources)[-1], description="source")
+    chosen = ipywidgets.Dropdown(options=list(sources)[::-1], description="source")
     stops = [(f"{value:g}", value) for value in strengths]
-    slider = ipywidgets.SelectionSlider(options=stops, value=strengths[1], description="strength α")
-    return live(draw, source=chosen, strength=slider)
+    menu = ipywidgets.Dropdown(options=stops, value=strengths[-1], description="strength α")
+    return live(draw, source=chosen, strength=menu)
 
 
 def shares(loss: Loss, history: Mapping[str, Sequence[float]]) -> Live:

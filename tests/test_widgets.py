@@ -191,6 +191,8 @@ def strengths_record():
 
 def test_the_strength_of_a_source_is_held_against_none_at_all():
     live = widgets.strength(strengths_record())
+    assert alt(live).startswith("Teacher, strength 0.9. right answers, %: 89.0 against 80.0")
+    live.controls["strength"].value = 0.3
     start = "right answers, %: 83.0 against 80.0; as the teacher says, %: 57.5 against 50.0; calibration error: 17.0"
     assert alt(live) == f"Teacher, strength 0.3. {start} against 20.0."
     live.controls["strength"].value = 0.9

@@ -39,7 +39,9 @@ def judge_says(other: str) -> tuple[str, str]:
         SETS[4]: Part(0.8 * half.images, half.labels),
     }[other]
     found = shift(one, second, n=4000)
-    return "apart" if found["p"] < 0.01 else "alike", f"{100 * found['accuracy']:.0f} % right, p = {found['p']:.2g}"
+    if found["p"] >= 0.01:  # the digits of chance are not the same on every processor
+        return "alike", "about half are right, p is above 0.01"
+    return "apart", f"{100 * found['accuracy']:.0f} % right, p = {found['p']:.2g}"
 
 
 _believing = believer(SETS, judge_says)
