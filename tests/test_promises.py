@@ -817,5 +817,5 @@ def test_partners_add_more_to_the_teacher_than_to_labels():
         assert not small.paired("after", own, own, minus="before").resolved
     assert round(small.mean("bytes before") / small.mean("bytes after")) == 4
     assert contrast(small, "after", {"taught": "teacher"}, {"taught": "labels"}).verdict == "more"
-    assert str(told_equal := contrast(read("regulariser"), "test", {"wrong": 0.0, "source": "its equal"},
-                                      {"wrong": 0.0, "source": "labels alone"}).common).startswith("+0.86"), told_equal  # fmt: skip
+    equal, base = ({"wrong": 0.0, "source": source} for source in ("its equal", "labels alone"))
+    assert str(contrast(read("regulariser"), "test", equal, base).common).startswith("+0.86")

@@ -14,10 +14,10 @@ KNOWS = {
     "the label, smoothed": (True, False, False, False),
     "random answers": (False, True, False, False),
     "the label, a random rest": (True, True, False, False),
-    "the answer to another": (True, False, True, False),
+    "the answer to another sandal": (True, False, True, False),
     "the teacher's answer": (True, True, True, True),
 }
-LEFT, COLUMNS, MARKS = 3.1, 1.75, (5.75, 6.65, 7.55, 8.45)  # inches: where the columns begin, their width, the marks
+LEFT, COLUMNS, MARKS = 3.1, 1.75, (5.6, 6.5, 7.4, 8.4)  # inches: where the columns begin, their width, the marks
 
 
 def targets() -> dict[str, draw.Array]:
@@ -49,7 +49,7 @@ def sources() -> Shown:
         "Five targets share one trait or another with the teacher's answer; none has them all.",
         f"Six targets for a photograph of a sandal, each as ten columns, with the largest share and what it tells: "
         f"{told}.",
-        f"The answers are the shipped teacher's at T = {T:g}, to this sandal and to another; smoothed by "
+        f"Blue: real answers of the course's teacher at T = {T:g}, to this sandal and to another sandal. Smoothed by "
         f"{SMOOTHING:g}. How sure: what the teacher's largest share is for this photograph.",
     )
 

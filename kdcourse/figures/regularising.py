@@ -1,10 +1,8 @@
 """Distillation as a regulariser: what each source of targets is worth, what a student pays, what its partners add."""
 
-from collections.abc import Mapping
-
 from kdcourse import plots
 from kdcourse._intervals import Difference
-from kdcourse.figures._shapes import dumbbells, whisker
+from kdcourse.figures._shapes import rows_of_dots, whisker
 from kdcourse.plots import COLOURS
 from kdcourse.records import Record, contrast
 
@@ -65,17 +63,15 @@ def _named(name: str, found: Difference) -> dict[str, Difference | float]:
     return {name: found, f"{name}_gain": points, f"{name}_cost": -points}
 
 
-def bill(record: Record, *, title: str, source: str = "teacher", wrong: float = 0.0) -> plots.Shown:
-    """All lines of a loss statement: a source's students against those of the labels alone, in points.
+def bill(record: Record, *, title: str) -> plots.Shown:
+    """All lines of a loss statement: the teacher's students against those of the labels alone, which are right.
 
     Args:
         record: ``regulariser``: rows by ``wrong`` and ``source``.
         title: its fields are {test}, {blurred}, {noisy}, {half}, {shifted}, {worst}, {calibration} and {calibrated},
             each also with _gain and _cost behind it.
-        source: whose targets.
-        wrong: the share of wrong labels.
     """
-    rows = {key: _against_labels(record, key, wrong, source) for key in LINES}
+    rows = {key: _against_labels(record, key, 0.0, "teacher") for key in LINES}
     figure, axis = plots.styled(size=(8, 4.3))
     fields: dict[str, Difference | float] = {}
     for at, (key, found) in enumerate(rows.items()):
@@ -85,7 +81,7 @@ def bill(record: Record, *, title: str, source: str = "teacher", wrong: float = 
     axis.plot([], [], "o", color=COLOURS[1], label="less is better")
     axis.legend(frameon=False, fontsize=9, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2)
     axis.set(yticks=range(len(rows)), yticklabels=list(LINES.values()), ylim=(len(rows) - 0.5, -0.5))
-    axis.set(xlabel=f"{source} minus labels alone, percentage points")
+    axis.set(xlabel="teacher minus labels alone, percentage points")
     said = ", ".join(f"{LINES[key]} {found}" for key, found in rows.items())
     return plots.show(
         figure, title=title, fields=fields, alt=f"In percentage points: {said}.",
@@ -99,7 +95,7 @@ def copied(record: Record, *, title: str) -> plots.Shown:
     Args:
         record: ``fidelity``: rows by ``source`` ("labels" or "teacher" here) and ``images``.
         title: its fields are {errors} and {successes}, with the most images, and {few_errors} and {few_successes},
-            with the fewest: taught by the teacher minus taught by labels; each also with _gain behind it.
+            with the fewest: taught by the teacher minus taught by labels; each also with _gain and _cost behind it.
     """
     images = sorted({row["images"] for row in record.rows})
     kinds = {"successes": ("the teacher's right answers", 0.14), "errors": ("the teacher's errors", -0.14)}
@@ -112,8 +108,7 @@ def copied(record: Record, *, title: str) -> plots.Shown:
             found = record.paired(key, ours, theirs)
             whisker(axis, at - shift, found, colour)
             said.append(f"{n:,} photographs, {words} {found}")
-            for name in {images[0]: [f"few_{key}"], images[-1]: [key]}.get(n, []):
-                fields |= {name: found, f"{name}_gain": found.scale * found.difference}
+            fields |= _named(key, found) if n == images[-1] else _named(f"few_{key}", found) if at == 0 else {}
         axis.plot([], [], "o", color=colour, label=words)
     axis.legend(frameon=False, fontsize=9, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2)
     axis.set(yticks=range(len(images)), yticklabels=[f"{n:,} photographs" for n in images])
@@ -121,41 +116,41 @@ def copied(record: Record, *, title: str) -> plots.Shown:
     return plots.show(
         figure, title=title, fields=fields, alt="; ".join(said) + ".",
         caption="Of the test photographs on which the teacher is right, or wrong: the share on which a student names "
-        "the teacher's class. 95% intervals over five students; hollow: holds zero.",
+        "the teacher's class. Strength 1. 95% intervals over five students; hollow: holds zero.",
     )  # fmt: skip
 
 
 def partners(record: Record, *, title: str) -> plots.Shown:
-    """Beside each partner of distillation: students of labels, and of the teacher, with that partner.
+    """Beside each partner of distillation: students of the teacher, and of labels, with that partner.
 
     Args:
         record: ``partners``: rows by ``taught`` and ``partner``.
-        title: its fields are {labels_copies}, {teacher_copies} and so on: what nothing, copies, mixup or both add to
-            labels or to the teacher; {taught_nothing}, {taught_copies} and so on: what the teacher adds to the labels
-            beside that partner; each also with _gain behind it.
+        title: its fields are {labels_mixup}, {teacher_mixup} and so on: what mixup, copies or both add to labels or to
+            the teacher; {taught_nothing}, {taught_mixup} and so on: what the teacher adds to the labels beside that
+            partner; each also with _gain and _cost behind it.
     """
+    groups: dict[str, dict[str, list[float]]] = {}
     fields: dict[str, Difference | float] = {}
-    for partner, name in PARTNERS.items():
-        for who in ("labels", "teacher"):
+    for who, words in (("teacher", "taught by the teacher"), ("labels", "taught by labels")):
+        scores = {name: record.values("test", taught=who, partner=name, rates="own") for name in PARTNERS}
+        groups[words] = {name: [100 * value for value in values] for name, values in scores.items()}
+        for partner, short in PARTNERS.items():
             if partner != "nothing":
-                found = _joined(record, {"taught": who, "partner": partner}, {"taught": who, "partner": "nothing"})
-                fields |= {f"{who}_{name}": found, f"{who}_{name}_gain": 100 * found.difference}
-        ours, theirs = ({"taught": who, "partner": partner} for who in ("teacher", "labels"))
-        found = _joined(record, ours, theirs)
-        fields |= {f"taught_{name}": found, f"taught_{name}_gain": 100 * found.difference}
-    means = {partner: (_mean(record, "labels", partner), _mean(record, "teacher", partner)) for partner in PARTNERS}
-    said = "; ".join(f"{partner} {low:.1f} and {high:.1f}" for partner, (low, high) in means.items())
-    return dumbbells(
-        {"": means}, xlabel="test accuracy, %", before="taught by labels", after="taught by the teacher", title=title,
-        fields=fields, alt=f"Taught by labels and by the teacher, beside {said}.",
-        caption="500 photographs, 1,500 steps; means of five students each, at their own rates; the teacher's strength "
-        "is 0.9.",
+                fields |= _named(f"{who}_{short}", _more(record, (who, partner), (who, "nothing")))
+    for partner, short in PARTNERS.items():
+        fields |= _named(f"taught_{short}", _more(record, ("teacher", partner), ("labels", partner)))
+    said = "; ".join(
+        f"{words}: " + ", ".join(f"{name} {sum(values) / len(values):.1f}" for name, values in rows.items())
+        for words, rows in groups.items()
+    )
+    return rows_of_dots(
+        groups, xlabel="test accuracy, %", title=title, fields=fields, alt=f"Test accuracy in %. {said}.",
+        caption="A small dot: a student; a large one: the mean of five. 500 photographs, 1,500 steps, own rates; here "
+        "the teacher's strength is 0.9.",
     )  # fmt: skip
 
 
-def _joined(record: Record, ours: Mapping[str, str], theirs: Mapping[str, str]) -> Difference:
-    return contrast(record, "test", ours, theirs).own
-
-
-def _mean(record: Record, taught: str, partner: str) -> float:
-    return 100 * record.mean("test", taught=taught, partner=partner, rates="own")
+def _more(record: Record, ours: tuple[str, str], theirs: tuple[str, str]) -> Difference:
+    """Test accuracy of (taught by, partner) minus that of another, at own rates."""
+    one, two = (dict(zip(("taught", "partner"), names, strict=True)) for names in (ours, theirs))
+    return contrast(record, "test", one, two).own
