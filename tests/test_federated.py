@@ -168,6 +168,19 @@ def test_rounds_are_those_by_hand(owners, how, options):
     same_weights(expected, model.state_dict(), **CLOSE)
 
 
+def test_each_round_owner_epoch_and_seed_has_an_order_of_its_own_and_can_be_repeated(small):
+    part = small.train.select(range(40))
+
+    def order(seed=0, round=0, owner=0):
+        return torch.cat(batches_of(part, Local(epochs=2, batch_size=7, seed=seed), round, owner))
+
+    first = order()
+    assert torch.equal(first, order())
+    assert torch.equal(first[:40].sort().values, torch.arange(40)) and not torch.equal(first[:40], first[40:])
+    others = [order(round=1), order(round=2), order(owner=1), order(seed=1)]
+    assert not any(torch.equal(one, other) for one in others for other in [first, *(o for o in others if o is not one)])
+
+
 def test_one_owner_is_plain_training(small):
     model, plain = net(), net()
     kd.federated.average(model, [small.train], rounds=1, lr=0.1, **QUIET)
