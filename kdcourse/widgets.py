@@ -37,6 +37,7 @@ __all__ = [
     "partition",
     "prune",
     "shares",
+    "sharing",
     "stopping",
     "strength",
     "sweep",
@@ -423,6 +424,45 @@ def strength(record: Record) -> Live:
     stops = [(f"{value:g}", value) for value in strengths]
     menu = ipywidgets.Dropdown(options=stops, value=strengths[-1], description="strength α")
     return live(draw, source=chosen, strength=menu)
+
+
+def sharing(record: Record) -> Live:
+    """A teacher in a list, on a slider how many students share it, and what one of them then costs, and is worth.
+
+    Args:
+        record: ``compute``: rows by ``teacher`` and ``epochs``, among them the teacher "none"; nothing is trained here.
+    """
+    teachers = [name for name in dict.fromkeys(str(row["teacher"]) for row in record.rows) if name != "none"]
+    epochs = min(max(row["epochs"] for row in record.where(teacher=name)) for name in ("none", *teachers))
+    parts = {"learning": "its own training", "raising": "the teacher's", "asking": "the answers"}
+
+    def draw(teacher: str, students: int) -> Picture:
+        prices, said, body = {}, [], ""
+        for name in ("none", teacher):
+            one = {"teacher": name, "epochs": epochs, "rates": "own"}
+            prices[name] = [record.mean(k, **one) / 1e9 / (1 if k == "learning" else students) for k in parts]
+            said.append(f"{sum(prices[name]):,.0f} billion for {100 * record.mean('test', **one):.1f} %")
+        widest = max(sum(values) for values in prices.values())
+        for at, (name, values) in enumerate(prices.items()):
+            x, y = 170.0, 30 + 40 * at
+            body += text(160, y + 17, "labels alone" if name == "none" else "with the teacher", "end")
+            for value, colour in zip(values, (COLOURS[1], COLOURS[0], COLOURS[2]), strict=True):
+                body += f'<rect x="{x:.1f}" y="{y}" width="{400 * value / widest:.1f}" height="24" fill="{colour}"/>'
+                x += 400 * value / widest
+            body += text(x + 8, y + 17, said[at])
+        for i, (words, colour) in enumerate(zip(parts.values(), (COLOURS[1], COLOURS[0], COLOURS[2]), strict=True)):
+            body += f'<rect x="{170 + 160 * i}" y="112" width="13" height="13" fill="{colour}"/>'
+            body += text(190 + 160 * i, 123, words)
+        whose = "shared by" if students > 1 else "paid for by"
+        alt = f"A teacher {whose} {students} student" + "s" * (students > 1)
+        return Picture(body, 800, 138, f"{alt}. Labels alone: {said[0]}; with the teacher: {said[1]}.")
+
+    names = {
+        name: "the course's own" if name == "shipped" else f"{name} epoch" + "s" * (name != "1") for name in teachers
+    }
+    menu = ipywidgets.Dropdown(options=[(words, name) for name, words in names.items()], description="teacher")
+    stops = (1, 2, 3, 5, 10, 20, 50, 100, 300, 1000)
+    return live(draw, teacher=menu, students=ipywidgets.SelectionSlider(options=stops, description="students"))
 
 
 def shares(loss: Loss, history: Mapping[str, Sequence[float]]) -> Live:

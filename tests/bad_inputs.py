@@ -282,6 +282,7 @@ kd.records.rule(99, evidence="x", measured="", verdict="held", field="", source=
 kd.records.rule(1, evidence="cost", measured="", verdict="true", field="", source="")
 kd.checks.check("why_distil.99", len)
 kd.checks.check.input("why_distil.1")
+kd.checks.capstone.Entry("")
 """,
 }
 

@@ -35,6 +35,7 @@ from kdcourse.diagrams import (
     _parts,
     _relations,
     _rounds,
+    _shared_teacher,
     _shift,
     _simplex,
     _sources,
@@ -115,6 +116,7 @@ def test_there_are_these():
         "frameworks",
         "gauges",
         "rounds",
+        "shared_teacher",
         "sources",
         "spread_points",
         "two_heads",
@@ -150,6 +152,18 @@ def test_gauges_show_an_image_upside_down_and_a_gradient_that_dies(drawn):
     said = [t.get_text() for t in words(drawn["gauges"])]
     assert [t for t in said if t.endswith("%")] == ["0.4 %", "2 %", "6 %", "25 %", "100 %"]
     assert [t for t in said if t in ("1", "2", "3")] == ["1", "2", "1", "2", "3", "3"], "places, and layers"
+
+
+def test_the_price_of_a_shared_teacher_is_drawn_to_scale_and_paid_once(drawn):
+    bars = [
+        patch for patch in drawn["shared_teacher"].figure.axes[0].patches if patch.get_gid() in _shared_teacher.PRICES
+    ]
+    assert sorted(bar.get_gid() for bar in bars) == ["answers", "student", "student", "student", "teacher"]
+    for bar in bars:
+        assert bar.get_width() == pytest.approx(_shared_teacher.PRICES[bar.get_gid()] * _shared_teacher.INCH)
+    assert _shared_teacher.PRICES == {"teacher": 1200, "answers": 160, "student": 180}
+    assert _shared_teacher.share(1) == 1540 and _shared_teacher.share(10) == 316
+    assert "one of ten 316" in drawn["shared_teacher"].alt
 
 
 def test_sources_are_drawn_as_they_are_and_told_apart_by_what_they_know(drawn):

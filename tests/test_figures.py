@@ -823,3 +823,78 @@ def test_partners_stand_under_each_other_with_labels_and_with_the_teacher():
              for c in regularising.COLOURS[:2]}  # fmt: skip
     blue, orange = (np.array(rows) for rows in drawn.values())
     assert len(blue) == len(orange) == 4 and (blue > orange).all(), "blue is the teacher, and ahead everywhere"
+
+
+def compute_rows():
+    """Shares of right answers that rise with the epochs; a teacher of 1 epoch costs its students points, others add."""
+    shares = {"none": 0.8, "1": 0.7, "30": 0.84, "shipped": 0.86}
+    right = {"1": 0.6, "30": 0.88, "shipped": 0.94}
+    rows = []
+    for teacher, share in shares.items():
+        for epochs in (2, 6, 20, 60, *((200,) if teacher == "none" else ())):
+            for s in SEEDS:
+                made = row(s, share - 0.1 / epochs, teacher=teacher, epochs=epochs, rates="own", lr=0.01)
+                given = teacher == "none"
+                made |= {"learning": 1e9 * epochs, "raising": 0 if given else 120e9, "asking": 0 if given else 30e9}
+                rows.append(made if given else made | {"teacher right": right[teacher]})
+    return Record("compute", rows)
+
+
+def test_the_teachers_training_is_counted_on_the_right_and_its_answers_on_both_sides():
+    made = compute_rows()
+    fresh = Record("fresh", [row(s, share, epochs=n) for n, share in ((60, 0.83), (200, 0.9)) for s in SEEDS])
+    longer = Record(
+        "longer", [r | {"epochs": 200, "learning": 200e9} for r in made.where(teacher="shipped", epochs=60)]
+    )
+    shown = figures.who_pays(made, longer, fresh, title="{gain:.1f} points and {fresh:.1f}")
+    labels = {"teacher": "none", "epochs": 60}
+    points = (
+        longer.paired("test", {"epochs": 200}, labels, of=made),
+        fresh.paired("test", {"epochs": 200}, labels, of=made),
+    )
+    assert shown.title == "{:.1f} points and {:.1f}".format(*(100 * d.difference for d in points))
+    left, right = shown.figure.axes
+    prices = [[list(line.get_xdata()) for line in axis.lines] for axis in (left, right)]
+    assert prices[0][0] == prices[1][0] == [2, 6, 20, 60, 200], "labels alone buy nothing"
+    assert prices[0][1] == [32, 36, 50, 90] and prices[1][1] == [152, 156, 170, 210]
+    assert prices[0][2][-1] == 230 and prices[1][2][-1] == 350
+    assert prices[0][3] == prices[1][3] == [60, 200], "and new versions are free"
+    mean = 100 * made.mean("test", teacher="shipped", epochs=60)
+    assert left.lines[2].get_ydata()[-2] == pytest.approx(mean)
+    assert [line.get_label() for line in left.lines] == [
+        "labels alone", "a teacher of 30 epochs", "the course's teacher", "labels alone, new versions",
+    ]  # fmt: skip
+
+
+def test_teachers_stand_by_their_own_accuracy_and_gain_or_cost_points():
+    made = compute_rows()
+    tuning = Record(
+        "finals", [{"teacher": "none", "lr": lr, "seed": 0, "val": v} for lr, v in ((0.01, 0.8), (0.03, 0.83))]
+    )
+    shown = figures.strength_of_teacher(
+        made, tuning, title="The weakest costs {first_cost:.1f}, the strongest adds {last_gain:.1f}"
+    )
+    base = {"teacher": "none", "epochs": 60}
+    costs = [100 * made.paired("test", {"teacher": name, "epochs": 60}, base).difference for name in ("1", "shipped")]
+    assert shown.title == f"The weakest costs {-costs[0]:.1f}, the strongest adds {costs[1]:.1f}"
+    dots = [line for line in shown.figure.axes[0].lines if line.get_marker() == "o"]
+    assert [float(line.get_xdata()[0]) for line in dots] == pytest.approx([60, 88, 94])
+    assert shown.alt.endswith("Labels alone reach 83.0 %.")
+    assert "a teacher of 1 epoch," in shown.alt and "a teacher of 30 epochs," in shown.alt
+
+
+def test_an_arrow_leads_to_as_many_labels_as_the_teachers_answers_are_worth():
+    shares = {("labels", 250): 0.6, ("labels", 500): 0.7, ("labels", 1000): 0.8, ("teacher", 250): 0.65,
+              ("teacher", 500): 0.75, ("teacher", 1000): 0.9}  # fmt: skip
+    rows = [row(s, share, source=source, n=n, rates="own") for (source, n), share in shares.items() for s in SEEDS]
+    made = Record("worth", rows)
+    shown = figures.labels_worth(made, photographs=500, title="{labels:.0f} labels, {gain:.1f} points")
+    low, high, reached = (made.mean("test", **one) for one in (
+        {"source": "labels", "n": 500}, {"source": "labels", "n": 1000}, {"source": "teacher", "n": 500}
+    ))  # fmt: skip
+    enough = 500 * 2 ** ((reached - low) / (high - low))
+    assert shown.title == f"{enough:.0f} labels, {100 * (reached - low):.1f} points"
+    (arrow,) = [note for note in shown.figure.axes[0].texts if getattr(note, "arrow_patch", None)]
+    assert arrow.xy == pytest.approx((enough, 100 * reached))
+    never = figures.labels_worth(made, photographs=1000, title="{gain:.1f} points")
+    assert not [note for note in never.figure.axes[0].texts if getattr(note, "arrow_patch", None)]

@@ -305,6 +305,7 @@ def test_tasks_answers_and_checks_have_the_names_of_lessons():
         "answering",
         "billing",
         "dividing",
+        "entries",
         "guarding",
         "gains",
         "leaking",
@@ -368,33 +369,50 @@ def contents(tree, *patterns):
     }
 
 
+def test_the_ledger_has_every_ruling_and_follows_it(tree):
+    page = (tree / "docs/ledger.md").read_text()
+    ruled, asked = kd.records.rulings(), kd.records.claims()
+    assert [int(row) for row in re.findall(r"^## (\d+) ·", page, re.MULTILINE)] == sorted({r.row for r in ruled})
+    for ruling in ruled:
+        assert f"**{ruling.verdict.capitalize()}.** {ruling.measured}" in page, ruling.row
+        assert f"](../notebooks/evidence/{ruling.evidence}.ipynb)" in page
+        assert (tree / f"notebooks/evidence/{ruling.evidence}.ipynb").is_file()
+    for claim in asked:
+        if claim["row"] in {r.row for r in ruled}:
+            assert f"| [{claim['row']}](#claim-{claim['row']}) | {claim['claim']} |" in page
+            assert f'<a id="claim-{claim["row"]}"></a>' in page
+    rewrite(tree / "notebooks/results/directions_claims.json", '"verdict": "failed"', '"verdict": "held"')
+    assert "ledger.md" in course(tree, "--check").stderr
+    assert course(tree).returncode == 0
+    changed = (tree / "docs/ledger.md").read_text()
+    assert "\n## 2 · Held\n" in changed and "\n## 2 · Failed\n" in page
+    assert "failed: 7, 10," in (tree / "README.md").read_text()
+
+
 UNTOUCHED = ("kdcourse/**/*.py", "notebooks/results/*", "notebooks/claims.toml", "tests/**/*.py", "tools/*.py", "Makefile", "conftest.py")  # fmt: skip
 
 
 def test_a_lesson_moves_by_one_number_in_course_toml(tree):
     before = contents(tree, *UNTOUCHED)
-    rewrite(tree / "notebooks/course.toml", "number = 6\n", "number = 22\n")
+    rewrite(tree / "notebooks/course.toml", "number = 6\n", "number = 23\n")
     late = course(tree, "--check")
-    assert late.returncode != 0 and re.search("22_cross_entropy.ipynb.*; run make course", late.stderr)
+    assert late.returncode != 0 and re.search("23_cross_entropy.ipynb.*; run make course", late.stderr)
     assert (tree / "notebooks/06_cross_entropy.ipynb").is_file(), "a check writes nothing"
     for arguments in ([], ["--check"]):
         assert (done := course(tree, *arguments)).returncode == 0, done.stderr
     for folder in ("notebooks", "exercises", "solutions"):
-        assert [path.name for path in (tree / folder).glob("*cross_entropy.ipynb")] == ["22_cross_entropy.ipynb"]
+        assert [path.name for path in (tree / folder).glob("*cross_entropy.ipynb")] == ["23_cross_entropy.ipynb"]
     assert broken(tree) == []
     assert contents(tree, *UNTOUCHED) == before
     everything = {path: prose(path) for path in pages(tree)}
     assert not [path for path, text in everything.items() if "06_cross_entropy" in text]
-    links = [link for text in everything.values() for link in re.findall(r"\[([^\]]*)\]\([^)]*22_cross_entropy", text)]
-    assert {"lesson 22", "22", "22 Softmax and cross-entropy", "Softmax and cross-entropy →"} <= set(links)
+    links = [link for text in everything.values() for link in re.findall(r"\[([^\]]*)\]\([^)]*23_cross_entropy", text)]
+    assert {"lesson 23", "23", "23 Softmax and cross-entropy", "Softmax and cross-entropy →"} <= set(links)
     assert not [link for link in links if re.search(r"\b06\b", link)]
-    first = prose(tree / "notebooks/22_cross_entropy.ipynb")
-    assert (
-        first.startswith("[← Regularisation](21_regulariser.ipynb) ·")
-        and "\n# 22 · Softmax and cross-entropy\n" in first
-    )
+    first = prose(tree / "notebooks/23_cross_entropy.ipynb")
+    assert first.startswith("[← Outlook](22_outlook.ipynb) ·") and "\n# 23 · Softmax and cross-entropy\n" in first
     assert "· [Federated in PaddlePaddle →](A_paddle.ipynb) ·" in first.splitlines()[0]
-    assert "[Softmax and cross-entropy →](22_cross_entropy.ipynb)" in prose(tree / "notebooks/21_regulariser.ipynb")
+    assert "[Softmax and cross-entropy →](23_cross_entropy.ipynb)" in prose(tree / "notebooks/22_outlook.ipynb")
     found = in_tree(tree, "-c", "from kdcourse.checks import tasks; print(*dict.fromkeys(t.id[:-2] for t in tasks()))")
     assert found.stdout.split()[6:] == [
         "eight_bugs",
@@ -412,6 +430,7 @@ def test_a_lesson_moves_by_one_number_in_course_toml(tree):
         "strategy",
         "pitfalls",
         "regulariser",
+        "outlook",
         "cross_entropy",
     ], found.stderr
 
@@ -425,7 +444,7 @@ def test_exercises_are_in_step_after_a_lesson_has_moved(tree):
 
 ENTRY = """
 [[lesson]]
-number = 22
+number = 23
 slug = "nine_bugs"
 title = "Nine bugs"
 part = "Losses"
@@ -454,20 +473,20 @@ def test_a_lesson_is_split_by_an_entry_and_a_notebook_without_a_number(tree):
     for arguments in ([], ["--check"]):
         assert (done := course(tree, *arguments)).returncode == 0, done.stderr
     assert not (tree / "notebooks/nine_bugs.ipynb").exists()
-    text = prose(tree / "notebooks/22_nine_bugs.ipynb")
-    assert text.startswith("[← Regularisation](21_regulariser.ipynb) · [map](00_start_here.ipynb#The-map) · ")
+    text = prose(tree / "notebooks/23_nine_bugs.ipynb")
+    assert text.startswith("[← Outlook](22_outlook.ipynb) · [map](00_start_here.ipynb#The-map) · ")
     assert "· [Federated in PaddlePaddle →](A_paddle.ipynb) ·" in text.splitlines()[0]
     assert (
-        "# 22 · Nine bugs\n" in text
+        "# 23 · Nine bugs\n" in text
         and "20 minutes to read, run and think · 9 seconds of computing · medium · needs: [lesson 06](06_cross" in text
     )
     assert "As [lesson 06](06_cross_entropy.ipynb) said, as [06](06_cross_entropy.ipynb)." in text
     for path, link in (
-        ("README.md", "notebooks/22_nine_bugs.ipynb"),
-        ("notebooks/00_start_here.ipynb", "22_nine_bugs.ipynb"),
+        ("README.md", "notebooks/23_nine_bugs.ipynb"),
+        ("notebooks/00_start_here.ipynb", "23_nine_bugs.ipynb"),
     ):
-        assert f"| [22 Nine bugs]({link}) | write the loss wrongly | 20 | [06](" in prose(tree / path)
-    assert "[Nine bugs →](22_nine_bugs.ipynb)" in prose(tree / "notebooks/21_regulariser.ipynb")
+        assert f"| [23 Nine bugs]({link}) | write the loss wrongly | 20 | [06](" in prose(tree / path)
+    assert "[Nine bugs →](23_nine_bugs.ipynb)" in prose(tree / "notebooks/22_outlook.ipynb")
     assert "[Federated distillation →](17_federated_distillation.ipynb)" in prose(
         tree / "notebooks/16_federated_averaging.ipynb"
     )
@@ -503,7 +522,7 @@ def test_links_to_a_lesson_are_mended_and_others_left_alone():
         ('slug = "taylor_fo"', 'slug = "four_steps"', "two lessons have the slug four_steps"),
         ('slug = "pruning"', 'slug = "prune"', "11_pruning.ipynb has no entry in course.toml"),
         ('prerequisites = ["dark_knowledge"]\n', 'prerequisites = ["gone"]\n', "there is no lesson gone"),
-        ('[[lesson]]\nnumber = 1\n', ENTRY.replace("nine_bugs", "unwritten") + '[[lesson]]\nnumber = 1\n', "unwritten has no notebook, 22_unwritten.ipynb"),
+        ('[[lesson]]\nnumber = 1\n', ENTRY.replace("nine_bugs", "unwritten") + '[[lesson]]\nnumber = 1\n', "unwritten has no notebook, 23_unwritten.ipynb"),
     ],
 )  # fmt: skip
 def test_what_course_toml_cannot_mean_is_refused(old, new, says, tmp_path, monkeypatch):

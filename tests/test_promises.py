@@ -11,6 +11,7 @@ import pytest
 import torch
 
 import kdcourse as kd
+from kdcourse.checks.lessons.entries import worth
 from kdcourse.figures import best_of, sweeps
 from kdcourse.figures.layers import mean_correlation, rank_correlation
 from kdcourse.records import contrast, read
@@ -819,3 +820,64 @@ def test_partners_add_more_to_the_teacher_than_to_labels():
     assert contrast(small, "after", {"taught": "teacher"}, {"taught": "labels"}).verdict == "more"
     equal, base = ({"wrong": 0.0, "source": source} for source in ("its equal", "labels alone"))
     assert str(contrast(read("regulariser"), "test", equal, base).common).startswith("+0.86")
+
+
+def test_a_teacher_adds_a_point_and_new_versions_of_the_photographs_add_two():
+    record, fresh, own = read("compute"), read("fresh"), {"rates": "own"}
+
+    def step(teacher, epochs=60):
+        return contrast(record, "test", *({"teacher": name, "epochs": epochs} for name in (teacher, "none")))
+
+    verdicts = {name: step(name).verdict for name in ("1", "3", "10", "30", "shipped")}
+    same = "no difference that we can measure"
+    assert verdicts == {"1": same, "3": same, "10": "more", "30": "more", "shipped": "more"}
+    assert [str(step(name).own)[:4] for name in ("30", "shipped")] == ["+1.1", "+1.1"]
+    labels = {n: record.mean("test", teacher="none", epochs=n, **own) for n in (2, 6, 20, 60, 200)}
+    assert max(labels, key=labels.get) == 60 and labels[60] - labels[200] > 0.005, "at 200 the student is worse"
+    taught = {"teacher": "30", "epochs": 60, **own}
+    assert not record.paired("test", taught, {"epochs": 60}, of=fresh).resolved, "new versions at 60 epochs: as good"
+    two = [{"teacher": name, "epochs": 60} for name in ("shipped", "30")]
+    assert not contrast(record, "test", *two).own.resolved, "the dearest teacher teaches no better"
+    right = [100 * record.mean("teacher right", **one, **own) for one in two]
+    assert f"{right[0] - right[1]:.1f}" == "3.6"
+    grid = read("compute_grid")
+    alone = max(grid.mean("val", teacher="1", lr=lr, alpha=1.0) for lr in {row["lr"] for row in grid.rows})
+    assert f"{100 * alone:.1f}" == "72.5" and record.where(teacher="1", **own)[0]["alpha"] == 0.1
+    longest, last = read("longer"), {"epochs": 200}
+    assert not fresh.paired("test", last, last, of=longest).resolved, "the teacher's students have caught up"
+    assert [f"{100 * found.mean('test', epochs=200):.1f}" for found in (fresh, longest)] == ["88.9", "88.7"]
+    assert longest.paired("test", last, {"teacher": "shipped", "epochs": 60, **own}, of=record).low > 0, "they go on"
+    price = longest.mean("learning") + longest.mean("asking")
+    assert f"{price / 1e9:,.0f}" == "3,539"
+
+
+def test_what_a_teacher_costs():
+    record, own = read("compute"), {"rates": "own"}
+
+    def billions(key, teacher, epochs=60):
+        return record.mean(key, teacher=teacher, epochs=epochs, **own) / 1e9
+
+    student = billions("learning", "none")
+    assert f"{student:.0f}" == "503" and f"{billions('asking', '30'):.0f}" == "470"
+    assert f"{student + billions('asking', '30'):.0f}" == "972"
+    assert [f"{billions('raising', name) / student:.0f}" for name in ("30", "shipped")] == ["21", "282"]
+    assert f"{billions('raising', 'shipped') / billions('raising', '30'):.0f}" == "13"
+    shared = [student + (billions("raising", "30") + billions("asking", "30")) / students for students in (5, 10)]
+    assert [f"{price:,.0f}" for price in shared] == ["2,710", "1,606"]
+    assert f"{billions('learning', 'none', 200):,.0f}" == "1,675"
+    small = kd.evaluation.flops(kd.build("deep_cnn", width=16, seed=0), torch.zeros(1, 1, 28, 28))
+    assert f"{60 * 8000 * small / 1e9:,.0f}" == "7,045", "answers anew in 60 epochs"
+    assert round(kd.evaluation.flops(kd.load_teacher(), torch.zeros(1, 1, 28, 28)) / small) == 4
+
+
+def test_answers_to_500_photographs_are_worth_nearly_2000_labels():
+    record, counts, own = read("worth"), (250, 500, 1000, 2000, 4000, 8000), {"rates": "own"}
+
+    def step(n):
+        return contrast(record, "test", *({"source": source, "n": n} for source in ("teacher", "labels")))
+
+    verdicts = [step(n).verdict for n in counts]
+    assert verdicts == ["more"] * 5 + ["depends on the rates"], "at 8,000 it depends on the rates"
+    labels = [record.mean("test", source="labels", n=n, **own) for n in counts]
+    enough = worth(counts, labels, record.mean("test", source="teacher", n=500, **own))
+    assert f"{enough:,.0f}" == "1,980"

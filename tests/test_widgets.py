@@ -182,6 +182,25 @@ def test_patience_stops_a_curve_that_still_rises_and_two_windows_do_not():
     assert 30 < stop < 45 and f"stops after {stop} of 80 epochs" in svg(live)
 
 
+def compute_record():
+    rows = [{"teacher": teacher, "epochs": epochs, "rates": "own", "seed": 0, "test": 0.8 + 0.001 * epochs + more,
+             "learning": 1e9 * epochs, "raising": raising, "asking": asking}
+            for teacher, more, raising, asking in (("none", 0.0, 0, 0), ("10", 0.05, 300e9, 90e9), ("shipped", 0.08, 3e12, 90e9))
+            for epochs in ((20, 60) if teacher != "none" else (20, 60, 100))]  # fmt: skip
+    return Record("compute", rows)
+
+
+def test_a_teacher_is_shared_by_as_many_students_as_the_slider_says():
+    live = widgets.sharing(compute_record())
+    labels = "Labels alone: 60 billion for 86.0 %; with the teacher: "
+    assert alt(live) == f"A teacher paid for by 1 student. {labels}450 billion for 91.0 %."
+    live.controls["students"].value = 10
+    assert alt(live) == f"A teacher shared by 10 students. {labels}99 billion for 91.0 %."
+    live.controls["teacher"].value = "shipped"
+    assert alt(live) == f"A teacher shared by 10 students. {labels}369 billion for 94.0 %."
+    assert svg(live).count("<rect") == 1 + 2 * 3 + 3 and ">labels alone<" in svg(live)
+
+
 def strengths_record():
     rows = [{"source": source, "strength": a, "seed": 0, "accuracy": 0.8 + sign * 0.1 * a, "agreement": 0.5 + a / 4,
              "calibration": 0.2 - sign * a / 10} for source, sign in (("random answers", -1), ("teacher", 1))
@@ -230,6 +249,7 @@ def test_every_control_is_labelled(temperature, gradient, teacher, small):
         widgets.partition(small.train),
         widgets.sweep(sweep_record()),
         widgets.stopping(stopping_record()),
+        widgets.sharing(compute_record()),
         widgets.strength(strengths_record()),
     ):
         assert all(control.description for control in live.controls.values())

@@ -250,17 +250,59 @@ def transfer_table() -> str:
 
 def claims(lessons: list[Lesson]) -> str:
     """How many of the article's claims are ruled on, and by which verdict."""
+    ruled, whole = ruled_on(lessons)
     verdicts: dict[str, list[int]] = {}
-    for slug in dict.fromkeys(slug for lesson in lessons for slug in lesson["evidence"]):
-        path = ROOT / "notebooks/results" / f"{slug}_claims.json"
-        for ruling in json.loads(path.read_text()) if path.is_file() else []:
-            verdicts.setdefault(ruling["verdict"], []).append(ruling["row"])
-    built = {slug for lesson in lessons for slug in lesson["evidence"]}
-    asked = tomllib.loads((ROOT / "notebooks/claims.toml").read_text(encoding="utf-8"))["claim"]
-    whole = {claim["row"] for claim in asked if built.issuperset(claim["evidence"])}  # the others wait for a part
-    rows = {row for found in verdicts.values() for row in found} & whole
-    words = "; ".join(f"{verdict}: {', '.join(map(str, sorted(found)))}" for verdict, found in sorted(verdicts.items()))
-    return f"{len(rows)} of the article's 22 claims are ruled on so far ({words}); the others wait for their lessons."
+    for ruling in ruled:
+        verdicts.setdefault(ruling.verdict, []).append(ruling.row)
+    rows = {row for found in verdicts.values() for row in found} & {claim["row"] for claim in whole}
+    words = "; ".join(f"{verdict}: {', '.join(map(str, found))}" for verdict, found in sorted(verdicts.items()))
+    rest = "" if len(rows) == 22 else "; the others wait for their lessons"
+    return (
+        f"{len(rows)} of the article's 22 claims are ruled on ({words}){rest}. [The ledger](docs/ledger.md) says what "
+        "each ruling rests on."
+    )
+
+
+def ruled_on(lessons: list[Lesson]) -> tuple[list[Any], list[dict[str, Any]]]:
+    """The rulings of the lessons that are written, and the claims of which no part waits for a lesson."""
+    from kdcourse.records.claims import claims as asked
+    from kdcourse.records.claims import rulings
+
+    place, built = ROOT / "notebooks", {slug for lesson in lessons for slug in lesson["evidence"]}
+    ruled = [ruling for ruling in rulings(place) if ruling.evidence in built]
+    return ruled, [claim for claim in asked(place) if built.issuperset(claim["evidence"])]
+
+
+LEDGER = """\
+# The ledger: what the article says, and what we measured
+
+Made by `make course` from the rulings in `notebooks/results`; no number here was typed. An evidence notebook rules on a
+claim by a rule that is written there: *held*, *failed*, *mixed* (clear, both ways), *depends on the rates* (another
+choice of rates says otherwise), *too noisy to tell*, or *not isolated* (the experiment changes more than the claim).
+Each ruling holds for our photographs, networks and budgets; the evidence lists its limits.
+"""
+
+
+def ledger(lessons: list[Lesson]) -> str:
+    """The page docs/ledger.md: every claim, what was measured, the verdict, what the field does, where it was done."""
+    ruled, whole = ruled_on(lessons)
+    homes = {slug: lesson for lesson in lessons for slug in lesson["evidence"]}
+    table, sections = ["| | the article says | verdict |", "|---|---|---|"], []
+    for claim in whole:
+        row, mine = claim["row"], [ruling for ruling in ruled if ruling.row == claim["row"]]
+        verdicts = ", ".join(dict.fromkeys(ruling.verdict for ruling in mine))
+        table.append(f"| [{row}](#claim-{row}) | {claim['claim']} | {verdicts} |")
+        sections.append(f'<a id="claim-{row}"></a>\n\n## {row} · {verdicts.capitalize()}\n\n> {claim["claim"]}')
+        for ruling in mine:
+            part = f"*{ruling.part}. {ruling.claim}* " if ruling.part else ""
+            link = f"[evidence/{ruling.evidence}](../notebooks/evidence/{ruling.evidence}.ipynb)"
+            lesson = linked_to(homes[ruling.evidence], "../notebooks/", "lesson ")
+            field = ruling.field.removesuffix(".")
+            sections.append(
+                f"{part}**{ruling.verdict.capitalize()}.** {ruling.measured}\n\nThe field: {field} ({ruling.source}). "
+                f"Measured in {link}, for {lesson}."
+            )
+    return "\n".join([LEDGER, *table, "", "\n\n".join(sections), ""])
 
 
 def pictures(notebooks: dict[Path, str]) -> dict[Path, bytes]:
@@ -324,6 +366,7 @@ def main() -> None:
             "claims": claims(lessons)}  # fmt: skip
     for name, inside in made.items():
         found[ROOT / "README.md"] = between(found[ROOT / "README.md"], name, inside)
+    found[ROOT / "docs/ledger.md"] = ledger(lessons)
     paths = [ROOT / "notebooks" / file(lesson) for lesson in lessons]
     found |= {path: framed(found[path], lessons, at) for at, path in enumerate(paths)}
     wanted = {path: text.encode() for path, text in found.items()} | pictures({path: found[path] for path in paths})

@@ -259,6 +259,11 @@ MUTANTS = [
     Mutant("rates of the wrong model", "stacked/fitting.py", "[value[i] for i in taken]", "[value[i] for i in sorted(taken)]", "stacked"),
     Mutant("owners draw from a fixed seed", "federated/partition.py", "rng = np.random.default_rng(seed)", "rng = np.random.default_rng(0)", "federated"),
     Mutant("the ensemble is its first owner", "federated/answers.py", "    for update in updates:\n        worker", "    for update in updates[:1] * len(updates):\n        worker", "federated"),
+    Mutant("a teacher's training on both sides", "figures/prices.py", 'if paid or key != "raising"', 'if paid or key != "none"', "figures"),
+    Mutant("a student's own training is shared", "widgets.py", '(1 if k == "learning" else students)', "students", "widgets"),
+    Mutant("a closed entry is closed again", "checks/capstone.py", "        with FileLock(f\"{self.file}.lock\"):\n            self._refuse_a_second_time()\n", "        with FileLock(f\"{self.file}.lock\"):\n", "capstone"),
+    Mutant("looks are not counted", "checks/capstone.py", "self.looks += 1", "self.looks = 1", "capstone"),
+    Mutant("an entry above the budget counts", "checks/capstone.py", "0 < self.operations <= BUDGET", "0 < self.operations", "capstone"),
 ]  # fmt: skip
 
 

@@ -24,6 +24,7 @@ from kdcourse.diagrams._nested_subspaces import nested_subspaces
 from kdcourse.diagrams._parts import parts
 from kdcourse.diagrams._relations import relations
 from kdcourse.diagrams._rounds import rounds
+from kdcourse.diagrams._shared_teacher import shared_teacher
 from kdcourse.diagrams._shift import shift
 from kdcourse.diagrams._simplex import simplex
 from kdcourse.diagrams._sources import sources
@@ -35,5 +36,5 @@ from kdcourse.diagrams._two_heads import two_heads
 __all__ = [
     "answers", "bugs", "channel", "course", "directions", "distillation", "drift", "four_steps", "frameworks", "gate",
     "gauges", "inversion", "leak", "looks", "missing_class", "mistakes", "nested_subspaces", "parts", "relations",
-    "rounds", "shift", "simplex", "sources", "spread_points", "taps", "temperature", "two_heads",
+    "rounds", "shared_teacher", "shift", "simplex", "sources", "spread_points", "taps", "temperature", "two_heads",
 ]  # fmt: skip

@@ -5,12 +5,12 @@ An evidence notebook hands its experiment to ``experiment``; ``make experiments`
 refused when that has changed.
 """
 
-from kdcourse.records.claims import VERDICTS, Ruling, claims, ledger, rule, verdicts
+from kdcourse.records.claims import VERDICTS, Ruling, claims, ledger, rule, rulings, verdicts
 from kdcourse.records.experiments import audit, experiment, live
 from kdcourse.records.store import Record, folder, paired, read
 from kdcourse.records.tuning import Contrast, Tuned, contrast, tune
 
 __all__ = [
     "VERDICTS", "Contrast", "Record", "Ruling", "Tuned", "audit", "claims", "contrast", "experiment", "folder",
-    "ledger", "live", "paired", "read", "rule", "tune", "verdicts",
+    "ledger", "live", "paired", "read", "rule", "rulings", "tune", "verdicts",
 ]  # fmt: skip

@@ -4,6 +4,7 @@ import json
 import os
 from dataclasses import dataclass
 from html import escape
+from pathlib import Path
 from typing import Any
 
 from kdcourse._arguments import fail, one_of
@@ -16,14 +17,15 @@ try:
 except ModuleNotFoundError:  # Python 3.10
     import tomli as tomllib  # type: ignore[no-redef,import-not-found,unused-ignore]
 
-__all__ = ["VERDICTS", "Ruling", "claims", "ledger", "rule", "verdicts"]
+__all__ = ["VERDICTS", "Ruling", "claims", "ledger", "rule", "rulings", "verdicts"]
 
 VERDICTS = ("held", "failed", "mixed", "depends on the rates", "too noisy to tell", "not isolated")
 
 
-def claims() -> list[dict[str, Any]]:
+def claims(place: Path | None = None) -> list[dict[str, Any]]:
     """The article's claims in our words: ``row``, ``claim``, ``evidence`` (slugs), ``parts`` where it has several."""
-    found: list[dict[str, Any]] = tomllib.loads((folder() / "claims.toml").read_text(encoding="utf-8"))["claim"]
+    text = ((place or folder()) / "claims.toml").read_text(encoding="utf-8")
+    found: list[dict[str, Any]] = tomllib.loads(text)["claim"]
     return found
 
 
@@ -105,18 +107,25 @@ def rule(
     return ruling
 
 
+def rulings(place: Path | None = None) -> list[Ruling]:
+    """Every ruling on record that claims.toml still asks for, by row and part; ``place``: another ``folder()``."""
+    found = []
+    for claim in claims(place):
+        parts = claim.get("parts", {"": claim["claim"]})
+        for slug in claim["evidence"]:
+            path = (place or folder()) / "results" / f"{slug}_claims.json"
+            saved = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else []
+            mine = [{"part": "", **ruling} for ruling in saved if ruling["row"] == claim["row"]]
+            found += [Ruling(claim=parts[r["part"]], evidence=slug, **r) for r in mine if r["part"] in parts]
+    return sorted(found, key=lambda ruling: (ruling.row, ruling.part))
+
+
 def verdicts() -> dict[int, str]:
     """{row: verdict} of every claim that is ruled on; "mixed" where its parts or evidences differ."""
     found: dict[int, set[str]] = {}
-    known = {claim["row"]: claim for claim in claims()}
-    for path in sorted((folder() / "results").glob("*_claims.json")):
-        for ruling in json.loads(path.read_text(encoding="utf-8")):
-            claim = known.get(ruling["row"], {"evidence": []})
-            parts = claim.get("parts", {"": ""})
-            if path.name.removesuffix("_claims.json") not in claim["evidence"] or ruling.get("part", "") not in parts:
-                continue  # claims.toml no longer asks for it
-            found.setdefault(ruling["row"], set()).add(ruling["verdict"])
-    return {row: next(iter(own)) if len(own) == 1 else "mixed" for row, own in sorted(found.items())}
+    for ruling in rulings():
+        found.setdefault(ruling.row, set()).add(ruling.verdict)
+    return {row: next(iter(own)) if len(own) == 1 else "mixed" for row, own in found.items()}
 
 
 def ledger() -> Table:
