@@ -19,6 +19,7 @@ from torch import nn
 from torch.nn import functional as F
 
 import kdcourse as kd
+from kdcourse.checks.lessons import outlook
 
 from .conftest import COURSE, ROOT, file, same
 from .test_project import NOTEBOOKS, cells
@@ -242,6 +243,19 @@ def test_the_plateau_rule_by_hand_is_the_packages():
             (found["plateaued"](curve[:n], window), kd.training.plateaued(curve[:n], window=window)) for n in range(61)
         ]
         assert all(a == b for a, b in both) and {b for _, b in both} == {True, False}
+
+
+def test_the_price_by_hand_is_that_of_the_exercise_for_one_photograph():
+    ((_, _, source),) = tagged("same:price")
+    found = {}
+    exec(source, found)
+    for student, teacher, epochs, raised, versions, students in (
+        (1, 40, 60, 10, 4, 1),
+        (2, 9, 7, 3, 4, 6),
+        (3, 5, 9, 0, 1, 2),
+    ):
+        wanted = outlook.price(student, teacher, 1, epochs, raised, versions, students)
+        assert found["price"](student, teacher, epochs, raised, versions, students) == pytest.approx(wanted)
 
 
 def test_the_calibration_error_by_hand_is_the_packages():

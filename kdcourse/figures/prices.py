@@ -94,19 +94,18 @@ def strength_of_teacher(record: Record, tuning: Record, *, title: str) -> plots.
         one, base = ({"teacher": teacher, "epochs": longest} for teacher in (name, NONE))
         gain = contrast(record, "test", one, base).own
         found.append((100 * record.mean("teacher right", **one, rates="own"), name, gain))
-    for at, (x, name, gain) in enumerate(sorted(found)):
+    for x, name, gain in sorted(found):
         _upright(axis, x, gain, COLOURS[0])
         words = "the course's" if name == GIVEN else f"{name} epoch" + "s" * (name != "1")
-        right = at > len(found) - 3  # the strongest two stand close to others on their left
-        place = {"xytext": (8 if right else -8, 0), "textcoords": "offset points", "ha": "left" if right else "right"}
-        axis.annotate(words, (x, gain.scale * gain.difference), va="center", fontsize=9, **place)
+        foot = (x, gain.scale * (gain.low or 0))
+        axis.annotate(words, foot, (0, -5), textcoords="offset points", ha="center", va="top", fontsize=9)
     axis.axhline(0, color="#555555", linewidth=1.2)
     student = 100 * max(tuning.mean("val", teacher=NONE, lr=row["lr"]) for row in tuning.where(teacher=NONE))
     axis.axvline(student, color=COLOURS[1], linewidth=1.2, ls="--")
-    axis.annotate("labels alone", (student, 0.02), (-6, 0), xycoords=("data", "axes fraction"), ha="right", fontsize=9,
+    axis.annotate("labels alone", (student, 0.95), (-6, 0), xycoords=("data", "axes fraction"), ha="right", fontsize=9,
                   textcoords="offset points", color=COLOURS[1])  # fmt: skip
     axis.set(xlabel="accuracy of the teacher on validation photographs, %", ylabel="minus labels alone, points")
-    axis.margins(x=0.14, y=0.12)
+    axis.margins(x=0.1, y=0.14)
     ends = {"first": min(found)[2], "last": max(found)[2]}
     fields: dict[str, Any] = dict(ends)
     for key, gain in ends.items():
