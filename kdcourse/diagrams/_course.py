@@ -11,9 +11,9 @@ from kdcourse.diagrams import _drawing as draw
 from kdcourse.plots import Shown
 
 LEFT, PITCH = 0.25, 1.72  # inches: the first column, and from column to column
-TOP, GAP, INSIDE = 2.77, 0.08, 0.05  # where the boxes begin; between two boxes, and from a box to its words
+TOP, GAP, INSIDE = 2.77, 0.06, 0.05  # where the boxes begin; between two boxes, and from a box to its words
 ONE, TWO = 0.27, 0.42  # heights of a box of one line, and of two
-ABOVE, BETWEEN, LAST = 0.09, 0.5, "Appendices"  # a heading over its boxes; room above the last part's
+ABOVE, BETWEEN, LAST = 0.09, 0.42, "Appendices"  # a heading over its boxes; room above the last part's
 
 
 def _broken(words: Text, width: float) -> bool:

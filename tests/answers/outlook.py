@@ -158,7 +158,7 @@ WRONG = {
         (lambda *a: a[20], "Error: IndexError"),
         (lambda f, t, n, e, r, k, m: by_parts(f / 3, t, n, e, r, k, m), "once forwards"),
         (lambda f, t, n, e, r, k, m: by_parts(f, t, n, e, r, k, 1), "pays for the whole teacher"),
-        (lambda f, t, n, e, r, k, m: m * by_parts(f, t, n, e, r, k, m), "`students` times the expected one"),
+        (lambda f, t, n, e, r, k, m: 3 * n * (f * e + t * (r + min(k, e)) / m), "An answer has no pass backwards"),
     ],
     "outlook.3": [
         (lambda a, b: "8", "is expected"),
