@@ -8,8 +8,7 @@ import contextlib
 import json
 import os
 import re
-import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
@@ -24,6 +23,7 @@ from kdcourse._tables import Table
 from kdcourse.data import Splits, load, split
 from kdcourse.models import build
 from kdcourse.records import read
+from kdcourse.records.store import write
 
 __all__ = ["BAR", "BUDGET", "Entry", "EntryCard", "baselines", "leaderboard", "splits"]
 
@@ -130,7 +130,7 @@ class Entry:
             self._refuse_a_second_time()
             score = evaluation.accuracy(model, splits().test)
             card = EntryCard(self.name, size, self.operations, self.looks, self.validation, score)
-            _write(self.file, [*_read(self.file), card])
+            write(self.file, [asdict(other) for other in [*_read(self.file), card]])
         return card
 
 
@@ -187,11 +187,3 @@ def _read(file: Path) -> list[EntryCard]:
         raise fail(
             str(file), "hold closed entries", str(error), "Move the file elsewhere; a new one is begun."
         ) from None
-
-
-def _write(file: Path, cards: Sequence[EntryCard]) -> None:
-    """The file, whole or not at all."""
-    handle, fresh = tempfile.mkstemp(dir=file.parent, prefix=f".{file.stem}-", suffix=".tmp")
-    with os.fdopen(handle, "w", encoding="utf-8") as out:
-        out.write(json.dumps([asdict(card) for card in cards], indent=1) + "\n")
-    os.replace(fresh, file)
