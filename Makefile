@@ -8,10 +8,10 @@ NOTEBOOKS := notebooks solutions
 ALONE := -m pytest -c tests/alone.ini --rootdir . --noconftest -p no:cacheprovider -W ignore -p no:randomly -p no:xdist -p no:nbval
 WANTED-pfl := "pfl[pytorch]"
 SITE := import sysconfig; print(sysconfig.get_path('purelib'))
-ELSEWHERE := --ignore-glob='notebooks/[A-Z]_*.ipynb'
+ELSEWHERE := --ignore-glob='notebooks/A_*.ipynb'
 NBVAL := -m pytest -p no:randomly --nbval --nbval-current-env --nbval-cell-timeout=300 --nbval-sanitize-with tests/sanitize.cfg
 
-.PHONY: help setup pipeline test test-fast test-portable test-flower test-paddle mutants lab notebooks exercises experiments lint bench bench-federated teacher course
+.PHONY: help setup pipeline test test-fast test-portable test-flower test-paddle test-trl mutants lab notebooks exercises experiments lint bench bench-federated teacher course
 help:            ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
 
@@ -23,7 +23,7 @@ setup: .venv/.done ## make .venv from pyproject.toml and constraints.txt
 pipeline: setup  ## the article's four steps on real images
 	@$(PY) -m kdcourse pipeline
 test: setup      ## every test, the notebooks included
-	@for engine in flower paddle; do \
+	@for engine in flower paddle trl; do \
 	  if $(MAKE) --no-print-directory .venv-$$engine/.done; then $(MAKE) --no-print-directory test-$$engine || exit 1; \
 	  else echo "Left out: the tests on $$engine, which cannot be installed here (make test-$$engine)."; fi; done
 	@$(CHECK) $(PY) -m pytest tests $(NOTEBOOKS) $(ELSEWHERE) -n 2 --dist loadscope --nbval --nbval-current-env --nbval-cell-timeout=300 --nbval-sanitize-with tests/sanitize.cfg
@@ -42,12 +42,14 @@ test-flower: .venv-flower/.done ## the same owners on Flower, in an environment 
 test-paddle: .venv-paddle/.done ## appendix A in PaddlePaddle, in an environment of its own
 	@$(CHECK) .venv-paddle/bin/python $(NBVAL) -p no:xdist notebooks/A_paddle.ipynb
 	@$(QUIET) .venv-paddle/bin/python $(ALONE) tests/test_paddle.py
+test-trl: .venv-trl/.done ## the student of appendix B trained by TRL, in an environment of its own
+	@$(QUIET) HF_HUB_OFFLINE=1 .venv-trl/bin/python $(ALONE) tests/test_trl.py
 mutants: setup   ## break the package in named ways; the fast tests must notice each
 	@$(PY) tools/mutants.py
 lab: setup       ## JupyterLab on the first lesson
 	@$(PY) -m jupyterlab notebooks/*_start_here.ipynb
 notebooks: setup course ## run every lesson and every evidence again, and save them
-	@$(QUIET) $(PY) -m jupyter nbconvert --to notebook --execute --inplace --ExecutePreprocessor.record_timing=False --ExecutePreprocessor.store_widget_state=False notebooks/[0-9]*.ipynb notebooks/evidence/*.ipynb
+	@$(QUIET) $(PY) -m jupyter nbconvert --to notebook --execute --inplace --ExecutePreprocessor.record_timing=False --ExecutePreprocessor.store_widget_state=False notebooks/[0-9]*.ipynb notebooks/B_*.ipynb notebooks/evidence/*.ipynb
 exercises: setup ## make the learners' notebooks from the solutions, which are run and saved first
 	@$(PY) tools/exercises.py
 	@$(QUIET) $(PY) -m jupyter nbconvert --to notebook --execute --inplace --ExecutePreprocessor.record_timing=False --ExecutePreprocessor.store_widget_state=False solutions/*.ipynb

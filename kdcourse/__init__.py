@@ -4,7 +4,7 @@ from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
-from kdcourse import data, evaluation, export, losses, models, multitask, synthesis, taylor, training
+from kdcourse import data, evaluation, export, language, losses, models, multitask, synthesis, taylor, training
 from kdcourse._interrupts import Interrupted
 from kdcourse._measured import measured
 from kdcourse._profile import profile
@@ -26,8 +26,8 @@ except PackageNotFoundError:  # a source tree that was never installed
 
 __all__ = [
     "Interrupted", "build", "checks", "data", "diagrams", "distill", "evaluate", "evaluation", "export", "federated",
-    "figures", "load", "load_frozen", "load_teacher", "losses", "measured", "models", "multitask", "over_seeds",
-    "pipeline", "plots", "predict", "profile", "records", "save_frozen", "split", "stacked", "synthesis",
+    "figures", "language", "load", "load_frozen", "load_teacher", "losses", "measured", "models", "multitask",
+    "over_seeds", "pipeline", "plots", "predict", "profile", "records", "save_frozen", "split", "stacked", "synthesis",
     "synthesise", "taylor", "train", "training", "widgets",
 ]  # fmt: skip
 

@@ -21,6 +21,7 @@ from kdcourse.data import Part
 from kdcourse.federated import CONVENTIONS
 from kdcourse.federated import partition as divide
 from kdcourse.losses import Loss
+from kdcourse.losses.sequences import _between
 from kdcourse.models import preserved
 from kdcourse.plots import COLOURS
 from kdcourse.records import Record
@@ -43,6 +44,7 @@ __all__ = [
     "sweep",
     "task_weight",
     "temperature",
+    "two_ways",
 ]
 
 FONT = 'font-family="DejaVu Sans, Verdana, sans-serif" font-size="12" fill="#222"'
@@ -463,6 +465,36 @@ def sharing(record: Record) -> Live:
     menu = ipywidgets.Dropdown(options=[(words, name) for name, words in names.items()], description="teacher")
     stops = (1, 2, 3, 5, 10, 20, 50, 100, 300, 1000)
     return live(draw, teacher=menu, students=ipywidgets.SelectionSlider(options=stops, description="students"))
+
+
+def two_ways() -> Live:
+    """Beta on a slider, and the student with one peak that is then nearest to a teacher with two."""
+    places = torch.arange(30.0)
+
+    def peaks(centres: Tensor, widths: Tensor) -> Tensor:
+        """Log-probabilities of peaks over the places, one a row."""
+        return (-(((places - centres[:, None]) / widths[:, None]) ** 2) / 2).log_softmax(-1)
+
+    two = peaks(torch.tensor([8.0, 21.0]), torch.tensor([1.8, 2.6])).exp()
+    teacher = (0.55 * two[0] + 0.45 * two[1]).log()
+    students = peaks(*torch.cartesian_prod(torch.arange(5.0, 25.0), torch.arange(1.0, 9.0, 0.4)).T)
+
+    def draw(beta: float) -> Picture:
+        losses = _between(teacher.expand_as(students), students, beta)
+        body, best = "", students[int(losses.argmin())].exp().tolist()
+        for at, (p, q) in enumerate(zip(teacher.exp().tolist(), best, strict=True)):
+            for shift, value, colour in ((0, p, COLOURS[0]), (9, q, COLOURS[1])):
+                top, x = 1000 * value, 20 + 22 * at + shift
+                body += f'<rect x="{x}" y="{240 - top:.1f}" width="8" height="{top:.1f}" fill="{colour}"/>'
+        for x, words, colour in ((20, "teacher", COLOURS[0]), (110, "student", COLOURS[1])):
+            body += f'<rect x="{x}" y="36" width="13" height="13" fill="{colour}"/>' + text(x + 20, 47, words)
+        both = sum(value > 0.01 for value in (best[8], best[21]))
+        said = f"beta {beta:g}: the nearest student stands on {('no', 'one', 'both')[both]} of the teacher's peaks"
+        body += text(20, 24, f"{said}; loss {float(losses.min()):.3f}", weight="bold")
+        return Picture(body, 700, 250, f"Teacher blue, student orange, over 30 tokens. At {said}.")
+
+    stops = [(f"{beta:g}", beta) for beta in (0.0, 0.01, 0.1, 0.25, 0.5, 0.75, 0.9, 0.97, 0.99, 1.0)]
+    return live(draw, beta=ipywidgets.SelectionSlider(options=stops, description="beta β"))
 
 
 def shares(loss: Loss, history: Mapping[str, Sequence[float]]) -> Live:

@@ -1,7 +1,8 @@
 """Bad inputs over the whole public API: each call is refused in words; ``tools/errors.py`` makes docs/errors.md of them.
 
 The calls run in a namespace of a few small things: ``part``, ``splits`` (400, 200 and 300 images), ``model`` and
-``teacher`` (cnns), ``own`` (a network of one's own on eight numbers), ``x``, ``y`` (64 rows, 3 classes), ``z`` (logits).
+``teacher`` (cnns), ``own`` (a network of one's own on eight numbers), ``x``, ``y`` (64 rows, 3 classes), ``z`` (logits); ``lm`` is a small
+language model, ``ids`` 16 sentences.
 """
 
 GROUPS = {
@@ -283,6 +284,28 @@ kd.records.rule(1, evidence="cost", measured="", verdict="true", field="", sourc
 kd.checks.check("why_distil.99", len)
 kd.checks.check.input("why_distil.1")
 kd.checks.capstone.Entry("")
+""",
+    "Language models": """
+kd.language.brackets(0, seed=0)
+kd.language.brackets(5, seed=0, length=3)
+kd.language.tokens(["(a)"])
+kd.language.language_model(0)
+kd.language.generate(lm, ids, length=8)
+kd.language.generate(lm, ids[:, :3], temperature=-1)
+kd.language.fit(lm, ids, steps=0)
+kd.language.fit(lm, ids, steps=1, batch_size=2.5)
+kd.language.fit(lm, ids, steps=1, lr=0)
+kd.language.fit(lm, ids, steps=1, clip=-1.0)
+kd.language.fit(lm, ids, prompt=32, steps=1)
+kd.language.distil(lm, lm, ids[:, :3], on_policy=2)
+kd.language.distil(lm, lm, ids[:, :3], beta=-0.1, steps=1)
+kd.language.distil(lm, lm, ids[:, :3], texts=ids.flip(0))
+kd.language.distil(lm, lm, ids[:, :3], keep=kd.language.top_k(2))
+kd.language.top_k(0)
+kd.language.sampled(1.5)
+kd.losses.generalised_jsd(z, z, beta=1.5)
+kd.losses.generalised_jsd(z, z[:, :2], beta=0.5)
+kd.losses.generalised_jsd(z, z, beta=0.5, mask=torch.ones(3))
 """,
 }
 

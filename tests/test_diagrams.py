@@ -120,6 +120,7 @@ def test_there_are_these():
         "sources",
         "spread_points",
         "two_heads",
+        "whose_words",
     }
 
 
@@ -134,6 +135,22 @@ def test_the_map_shows_every_lesson_and_fills_the_way_for_three_hours(drawn):
                    and b.get_window_extent().containsy(extent.y0) for b in boxes if b.get_height() < 1), lesson  # fmt: skip
     bold = [t for t in words(drawn["course"]) if t.get_weight() == "bold" and t.get_text()[:2].isdigit()]
     assert sorted(t.get_text()[:2] for t in bold) == sorted(_course.label(n) for n in lessons if n["slug"] in way)
+
+
+def test_the_students_mistake_is_where_the_sentence_stops_being_valid(drawn):
+    from kdcourse.diagrams._whose_words import PROMPT, STUDENTS, TEACHERS, first_mistake
+
+    valid = kd.language.is_valid(kd.language.tokens([PROMPT + TEACHERS, PROMPT + STUDENTS])).tolist()
+    assert valid == [True, False]
+    wrong = first_mistake(PROMPT + STUDENTS)
+    assert first_mistake(PROMPT + TEACHERS) is None
+    mended = [PROMPT + STUDENTS[: wrong - len(PROMPT)], PROMPT + STUDENTS[: wrong - len(PROMPT) + 1]]
+    rests = ["", "]", ")", "])", ")]", "])]", "))"]
+    goes_on = [any(kd.language.is_valid(kd.language.tokens([start + rest for rest in rests]))) for start in mended]
+    assert goes_on == [True, False], "before it the sentence can still be saved"
+    assert f"bracket {wrong + 1} closes the wrong one" in drawn["whose_words"].alt
+    letters = [t.get_text() for t in words(drawn["whose_words"]) if t.get_text() in "()[]{}" and t.get_text()]
+    assert "".join(letters) == PROMPT + TEACHERS + PROMPT + STUDENTS
 
 
 def test_spread_points_try_another_rate_each(drawn):

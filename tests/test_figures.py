@@ -898,3 +898,69 @@ def test_an_arrow_leads_to_as_many_labels_as_the_teachers_answers_are_worth():
     assert arrow.xy == pytest.approx((enough, 100 * reached))
     never = figures.labels_worth(made, photographs=1000, title="{gain:.1f} points")
     assert not [note for note in never.figure.axes[0].texts if getattr(note, "arrow_patch", None)]
+
+
+def spoken(start, imitates, writer, share, nats):
+    """Five rows of a method of ``speaking``."""
+    rows = []
+    for s in SEEDS:
+        right = answers(share, s)
+        setting = {"start": start, "imitates": imitates, "writer": writer, "rates": "own", "lr": 0.01, "seed": s}
+        found = {"valid": float(right.float().mean()), "valid, each": pack(right), "nats": nats + 0.01 * s}
+        rows.append(setting | found | {"apart_read": 0.1, "apart_own": 0.2 if start == "from scratch" else 0.1 * nats})
+    return rows
+
+
+SPEAKING = Record("speaking", [
+    r for start, low in (("from scratch", 0.3), ("warmed up", 0.8)) for one in (
+        spoken(start, "sentences", "teacher", 0.6, 1.2), spoken(start, "forward", "teacher", 0.7, 1.1),
+        spoken(start, "forward", "student", 0.75, 1.15), spoken(start, "reverse", "teacher", low, 1.4),
+        spoken(start, "reverse", "student", 0.5, 1.3),
+    ) for r in one
+])  # fmt: skip
+
+
+def test_valid_sentences_stand_over_surprise_in_a_panel_for_each_start():
+    shown = figures.valid_and_surprised(SPEAKING, title="{early:+.1f}, {late:+.1f}, {wrote:+.1f}")
+    pairs = [("reverse", "teacher", "forward", "teacher", "from scratch"),
+             ("reverse", "teacher", "forward", "teacher", "warmed up"),
+             ("reverse", "student", "reverse", "teacher", "warmed up")]  # fmt: skip
+    wanted = []
+    for a, b, c, d, start in pairs:
+        ours, theirs = ({"start": start, "imitates": i, "writer": w} for i, w in ((a, b), (c, d)))
+        wanted.append(100 * SPEAKING.paired("valid", ours, theirs).difference)
+    assert shown.title == "{:+.1f}, {:+.1f}, {:+.1f}".format(*wanted)
+    for axis, start in zip(shown.figure.axes, ("from scratch", "warmed up"), strict=True):
+        means = [line for line in axis.lines if len(line.get_xdata()) == 1]
+        rows = [("sentences", "teacher", "o"), ("forward", "teacher", "o"), ("forward", "student", "^"),
+                ("reverse", "teacher", "o"), ("reverse", "student", "^")]  # fmt: skip
+        assert [line.get_marker() for line in means] == [mark for *_, mark in rows]
+        for line, (imitates, writer, _) in zip(means, rows, strict=True):
+            one = {"start": start, "imitates": imitates, "writer": writer}
+            assert line.get_xdata()[0] == pytest.approx(SPEAKING.mean("nats", **one))
+            assert line.get_ydata()[0] == pytest.approx(100 * SPEAKING.mean("valid", **one))
+    assert "reverse KL (the student writes), warmed up" in shown.alt
+
+
+def test_a_students_own_words_stand_beside_those_that_it_read():
+    shown = figures.own_words(SPEAKING, start="warmed up", title="{read:.2f} and {wrote:.2f} times")
+    assert shown.title == "1.10 and 1.15 times"
+    assert "forward KL, the student writes: 0.100 and 0.115" in shown.alt
+
+
+def test_kept_answers_show_how_often_the_rarest_bracket_comes():
+    shares = {"everything": (1.1, 0.1), "top 2": (1.5, 0.02), "2 drawn": (1.12, 0.09)}
+    rows = [{"kept": kept, "rates": "own", "lr": 0.01, "seed": s, "nats": nats + 0.01 * s, "rare": rare}
+            for kept, (nats, rare) in shares.items() for s in SEEDS]  # fmt: skip
+    names = {"everything": "all nine", "top 2": "the two likeliest", "2 drawn": "two draws"}
+    shown = figures.kept_answers(
+        Record("kept", rows), names=names, truth=0.1, title="{cut:.1f}, {drawn:.1f} of {truth:.1f}"
+    )
+    assert shown.title == "2.0, 9.0 of 10.0"
+    left, right = shown.figure.axes
+    assert [t.get_text() for t in left.get_yticklabels()] == list(names.values())
+    means = [[line.get_xdata()[0] for line in axis.lines if len(line.get_xdata()) == 1] for axis in (left, right)]
+    assert means[0] == pytest.approx([1.12, 1.52, 1.14])
+    assert means[1] == pytest.approx([10, 2, 9])
+    assert len({line.get_color() for line in left.lines}) == 3
+    assert "in the language 10" in shown.alt and "the two likeliest: 1.52 nats, 2" in shown.alt

@@ -258,6 +258,17 @@ def test_the_price_by_hand_is_that_of_the_exercise_for_one_photograph():
         assert found["price"](student, teacher, epochs, raised, versions, students) == pytest.approx(wanted)
 
 
+def test_both_kls_by_hand_are_the_ends_of_the_packages_loss():
+    ((_, _, source),) = tagged("same:kl")
+    found = {"kd": kd}
+    exec(source, found)
+    for seed in range(5):
+        z, v = torch.randn(2, 7, generator=torch.Generator().manual_seed(seed))
+        for beta, pair in ((0.0, (v.softmax(0), z.softmax(0))), (1.0, (z.softmax(0), v.softmax(0)))):
+            ours = float(kd.losses.generalised_jsd(z, v, beta=beta))
+            assert found["kl"](*pair) == pytest.approx(ours, rel=1e-5)
+
+
 def test_the_calibration_error_by_hand_is_the_packages():
     ((_, _, source),) = tagged("same:calibration_error")
     found = {"torch": torch, "kd": kd}

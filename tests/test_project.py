@@ -57,7 +57,7 @@ def test_environment_and_pyproject_agree():
     assert "test" in PYPROJECT["project"]["optional-dependencies"]
 
 
-@pytest.mark.parametrize("engine", ["flower", "paddle"])
+@pytest.mark.parametrize("engine", ["flower", "paddle", "trl"])
 def test_an_engine_is_an_extra_of_its_own_with_tested_versions(engine):
     from packaging.requirements import Requirement
 
@@ -315,6 +315,7 @@ def test_tasks_answers_and_checks_have_the_names_of_lessons():
         "standardising",
         "stepping",
         "sweeping",
+        "talking",
         "units",
     }
     assert {path.stem for path in (ROOT / "kdcourse/checks/lessons").glob("*.py")} == slugs | helpers
@@ -432,6 +433,7 @@ def test_a_lesson_moves_by_one_number_in_course_toml(tree):
         "regulariser",
         "outlook",
         "cross_entropy",
+        "language_models",
     ], found.stderr
 
 

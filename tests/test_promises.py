@@ -881,3 +881,84 @@ def test_answers_to_500_photographs_are_worth_nearly_2000_labels():
     labels = [record.mean("test", source="labels", n=n, **own) for n in counts]
     enough = worth(counts, labels, record.mean("test", source="teacher", n=500, **own))
     assert f"{enough:,.0f}" == "1,980"
+
+
+def spoken(start, imitates, writer):
+    return {"start": start, "imitates": imitates, "writer": writer}
+
+
+def test_reverse_kl_fails_from_scratch_and_says_less_that_is_wrong_after_a_warm_up():
+    speaking = read("speaking")
+    ways = {start: [spoken(start, loss, "teacher") for loss in ("reverse", "between", "forward")]
+            for start in ("from scratch", "warmed up")}  # fmt: skip
+    for writer in ("teacher", "student"):
+        early = [spoken("from scratch", loss, writer) for loss in ("reverse", "forward")]
+        assert contrast(speaking, "valid", *early).verdict == "less"
+        assert contrast(speaking, "nats", *early).verdict == "more"
+    reverse, between, forward = ways["warmed up"]
+    assert contrast(speaking, "valid", reverse, forward).verdict == "more"
+    assert contrast(speaking, "nats", reverse, forward).verdict == "more", "and it pays with surprise"
+    assert contrast(speaking, "valid", between, forward).verdict == "more"
+    prices = [contrast(speaking, "nats", one, forward).own.difference for one in (between, reverse)]
+    gains = [contrast(speaking, "valid", one, forward).own.difference for one in (between, reverse)]
+    assert prices[0] < 0.5 * prices[1] and gains[0] > 0.6 * gains[1], "nearly the same gain at a smaller price"
+
+
+def test_writing_cures_the_exposure_bias_and_brings_no_more_valid_sentences():
+    speaking = read("speaking")
+    steps = []
+    for loss in ("forward", "between", "reverse"):
+        step = contrast(speaking, "valid", *(spoken("warmed up", loss, who) for who in ("student", "teacher")))
+        assert step.verdict == "less"
+        steps.append(-100 * step.own.difference)
+    assert [f"{min(steps):.1f}", f"{max(steps):.1f}"] == ["1.6", "1.9"]
+    for loss in ("forward", "between", "reverse"):
+        gaps = {}
+        for who in ("teacher", "student"):
+            one = {**spoken("warmed up", loss, who), "rates": "own"}
+            gaps[who] = speaking.paired("apart_own", one, one, minus="apart_read")
+        assert gaps["teacher"].resolved and gaps["teacher"].difference > 0, loss
+        assert gaps["student"].difference < gaps["teacher"].difference
+    one = {**spoken("warmed up", "forward", "student"), "rates": "own"}
+    assert not speaking.paired("apart_own", one, one, minus="apart_read").resolved, "about as near on both"
+
+
+def test_top_k_loses_the_rarest_bracket_and_draws_do_not():
+    kept, own = read("kept"), {"rates": "own"}
+    count = {name: kept.mean("rare", kept=name, **own) for name in ("everything", "top 2", "2 drawn", "top 4")}
+    assert count["top 2"] < 0.35 * count["everything"]
+    assert all(abs(count[name] / count["everything"] - 1) < 0.15 for name in ("2 drawn", "top 4"))
+    assert contrast(kept, "nats", {"kept": "top 2"}, {"kept": "everything"}).verdict == "more"
+    assert kept.mean("nats", kept="2 drawn", **own) - kept.mean("nats", kept="everything", **own) < 0.05
+    assert abs(kept.mean("nats", kept="top 4", **own) - kept.mean("nats", kept="everything", **own)) < 0.01
+
+
+def test_after_any_beginning_at_most_four_tokens_can_be_right():
+    sentences = kd.language.brackets(3000, seed=0)
+    after = {}
+    for row in sentences.tolist():
+        for end in range(3, row.index(kd.language.EOS) + 1):
+            stack = []
+            for one in row[1:end]:
+                if one >= kd.language.CLOSE:
+                    stack.pop()
+                else:
+                    stack.append(one)
+            after.setdefault(tuple(stack), set()).add(row[end])
+    assert max(map(len, after.values())) == 4
+
+
+def test_a_student_of_the_likeliest_token_is_valid_and_says_little():
+    kept, own = read("kept"), {"rates": "own"}
+    assert kept.mean("valid", kept="top 1", **own) > 0.95, "nearly all; of the teacher's own the evidence prints 90 %"
+    assert kept.mean("nats", kept="top 1", **own) > 2 * kept.mean("nats", kept="everything", **own)
+
+
+def test_with_four_times_the_steps_neither_the_writer_nor_the_loss_makes_a_difference():
+    longer, steps = read("speaking_on"), 1600
+    for loss, share in (("forward", 1.0), ("reverse", 0.5), ("reverse", 1.0)):
+        sides = [{"steps": steps, "imitates": loss, "share": s} for s in (share, 0.0)]
+        assert not contrast(longer, "valid", *sides).own.resolved, (loss, share)
+    for share in (0.0, 1.0):
+        sides = [{"steps": steps, "imitates": loss, "share": share} for loss in ("reverse", "forward")]
+        assert not contrast(longer, "valid", *sides).own.resolved, "each loss at its own rate"

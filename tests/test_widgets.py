@@ -3,6 +3,7 @@
 import base64
 import re
 import time
+from itertools import pairwise
 
 import pytest
 import torch
@@ -201,6 +202,33 @@ def test_a_teacher_is_shared_by_as_many_students_as_the_slider_says():
     assert svg(live).count("<rect") == 1 + 2 * 3 + 3 and ">labels alone<" in svg(live)
 
 
+def test_the_nearest_student_leaves_a_peak_where_reverse_takes_over():
+    live = widgets.two_ways()
+    slider, said, heights = live.controls["beta"], {}, {}
+    for _, beta in slider.options:
+        slider.value = beta
+        said[beta] = alt(live)
+        bars = re.findall(rf'height="([\d.]+)" fill="{kd.plots.COLOURS[1]}"', svg(live))[:30]
+        heights[beta] = torch.tensor([float(bar) for bar in bars]) / 1000
+    assert "stands on both of" in said[0.0] and "stands on one of" in said[1.0]
+    changes = [("both" in one) != ("both" in two) for one, two in pairwise(said.values())]
+    assert sum(changes) == 1, "it gives the peak up once"
+    for q in heights.values():
+        assert len(q) == 30 and float(q.sum()) == pytest.approx(1, abs=0.005)
+    assert heights[0.0].max() < heights[1.0].max(), "spread against chosen"
+    losses = {beta: float(re.search(r"loss ([\d.]+)<", mark)[1]) for beta, mark in drawn_at(live, slider).items()}
+    assert losses[0.01] < 0.1 * losses[0.0] and losses[0.99] < 0.1 * losses[1.0], "and the loss jumps at both ends"
+
+
+def drawn_at(live, slider):
+    """{stop: the picture there}."""
+    found = {}
+    for _, value in slider.options:
+        slider.value = value
+        found[value] = svg(live)
+    return found
+
+
 def strengths_record():
     rows = [{"source": source, "strength": a, "seed": 0, "accuracy": 0.8 + sign * 0.1 * a, "agreement": 0.5 + a / 4,
              "calibration": 0.2 - sign * a / 10} for source, sign in (("random answers", -1), ("teacher", 1))
@@ -251,6 +279,7 @@ def test_every_control_is_labelled(temperature, gradient, teacher, small):
         widgets.stopping(stopping_record()),
         widgets.sharing(compute_record()),
         widgets.strength(strengths_record()),
+        widgets.two_ways(),
     ):
         assert all(control.description for control in live.controls.values())
     import ipywidgets

@@ -18,7 +18,8 @@ INTRODUCTION = """\
 
 Made by `python tools/errors.py`: every call below is run, and refused before any long work by the message beside it,
 which names the argument, the rule, the value received and the remedy. `x`, `y` are 64 rows of 8 numbers with 3 classes,
-`z` logits, `part` and `splits` garments, `own` a small network of one's own."""
+`z` logits, `part` and `splits` garments, `own` a small network of one's own, `lm` a small language model, `ids` its
+sentences."""
 
 
 def namespace(folder: Path) -> dict[str, Any]:
@@ -45,6 +46,7 @@ def namespace(folder: Path) -> dict[str, Any]:
     batch = (small.train.images[:8], small.train.labels[:8])
     names = {"kd": kd, "torch": torch, "data": data, "splits": small, "part": small.train, "batch": batch}
     names |= {"model": model, "teacher": teacher, "own": own, "x": x, "y": y, "z": torch.randn(64, 3), "d": d}
+    names |= {"lm": kd.language.language_model(4), "ids": kd.language.brackets(16, seed=0)}
     return names | {"folder": str(folder / "new"), "frozen": str(folder / "frozen"), "__file__": __file__}
 
 

@@ -264,6 +264,16 @@ MUTANTS = [
     Mutant("a closed entry is closed again", "checks/capstone.py", "        with FileLock(f\"{self.file}.lock\"):\n            self._refuse_a_second_time()\n", "        with FileLock(f\"{self.file}.lock\"):\n", "capstone"),
     Mutant("looks are not counted", "checks/capstone.py", "self.looks += 1", "self.looks = 1", "capstone"),
     Mutant("an entry above the budget counts", "checks/capstone.py", "0 < self.operations <= BUDGET", "0 < self.operations", "capstone"),
+    Mutant("the prompt is learned", "language.py", "device=sentences.device) >= prompt", "device=sentences.device) >= 1", "language"),
+    Mutant("a crossed pair is valid", "language.py", "stack.pop() != token - CLOSE", "not (stack.pop() + 1)", "language"),
+    Mutant("a finished sentence goes on", "language.py", "torch.where(done, PAD, _drawn", "torch.where(done & False, PAD, _drawn", "language"),
+    Mutant("on-policy never", "language.py", "generator=chances)) < on_policy", "generator=chances)) < 0 * on_policy", "language"),
+    Mutant("the teacher's dropout stays on", "language.py", "    with preserved(teacher):\n        kept", "    if True:\n        kept", "language"),
+    Mutant("draws without the teacher", "language.py", "torch.multinomial(flat, n,", "torch.multinomial(torch.ones_like(flat), n,", "language"),
+    Mutant("top-k that does not renormalise", "language.py", "scatter(-1, ids, values / values.sum(-1, keepdim=True))", "scatter(-1, ids, values)", "language"),
+    Mutant("the middle's weights exchanged", "losses/sequences.py", "beta * _kl(log_p, log_m) + (1 - beta) * _kl(log_q, log_m)", "(1 - beta) * _kl(log_p, log_m) + beta * _kl(log_q, log_m)", "language"),
+    Mutant("a mask that divides by all", "losses/sequences.py", "counts.sum().clamp(min=1)", "counts.numel()", "language"),
+    Mutant("a student's own words exchanged", "figures/talking.py", 'record.mean("apart_read", **one), record.mean("apart_own", **one)', 'record.mean("apart_own", **one), record.mean("apart_read", **one)', "figures"),
 ]  # fmt: skip
 
 

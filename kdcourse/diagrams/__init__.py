@@ -32,9 +32,11 @@ from kdcourse.diagrams._spread_points import spread_points
 from kdcourse.diagrams._taps import taps
 from kdcourse.diagrams._temperature import temperature
 from kdcourse.diagrams._two_heads import two_heads
+from kdcourse.diagrams._whose_words import whose_words
 
 __all__ = [
     "answers", "bugs", "channel", "course", "directions", "distillation", "drift", "four_steps", "frameworks", "gate",
     "gauges", "inversion", "leak", "looks", "missing_class", "mistakes", "nested_subspaces", "parts", "relations",
     "rounds", "shared_teacher", "shift", "simplex", "sources", "spread_points", "taps", "temperature", "two_heads",
+    "whose_words",
 ]  # fmt: skip

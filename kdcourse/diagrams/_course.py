@@ -27,15 +27,16 @@ def _broken(words: Text, width: float) -> bool:
 
 
 def course() -> Shown:
-    """The lessons that are there, a column a part (appendices below the last); those of the three hours are filled."""
+    """The lessons that are there, a column a part, appendices below the shortest; the three hours' ones are filled."""
     figure, axis = draw.canvas()
     parts = list(dict.fromkeys(lesson["part"] for lesson in lessons()))
     columns = [part for part in parts if part != LAST]
     pitch = PITCH if len(columns) > 4 else (draw.WIDTH - 2 * LEFT) / len(columns)
     lows, said = [TOP] * len(columns), []
-    for part in parts:  # the appendices stand below the last column
-        column = min(parts.index(part), len(columns) - 1)
-        if part == LAST:
+    for part in parts:
+        column = parts.index(part)
+        if part == LAST:  # the appendices stand where there is most room, as far to the right as that is so
+            column = max(range(len(columns)), key=lambda c: (round(lows[c], 2), c))
             lows[column] -= BETWEEN
         left, own = LEFT + column * pitch, [lesson for lesson in lessons() if lesson["part"] == part]
         draw.heading(axis, left, part, y=lows[column] + ABOVE)

@@ -32,14 +32,16 @@ from kdcourse.figures.prices import labels_worth, strength_of_teacher, who_pays
 from kdcourse.figures.regularising import bill, controls, copied, partners
 from kdcourse.figures.steps import regimes, steps_left_out
 from kdcourse.figures.sweeps import chosen, noise, optimizers, winners
+from kdcourse.figures.talking import kept_answers, own_words, valid_and_surprised
 from kdcourse.figures.tasks import canvases, task_weights, two_tasks
 
 __all__ = [
     "agreements", "arrivals", "best_of", "bill", "budgets", "bytes_and_accuracy", "canvases", "chosen", "cloud",
     "controls", "copied", "cost_and_accuracy", "costs_of_bugs", "demonstration", "directions", "distance_from_limit",
-    "exchanged", "gradient_lengths", "holdings", "imitations", "labels_worth", "ladder", "layer_readings",
-    "layerwise_gains", "leak_curve", "lengths", "mends", "merged", "missing_class", "mistakes", "noise", "noisy_labels",
-    "optimizers", "partners", "priced", "reach", "recovered", "recovery", "regimes", "resemblance", "second_thoughts",
-    "seen", "shifts", "steps_left_out", "stops", "strength_of_teacher", "task_weights", "transfer_sets", "two_tasks",
-    "when_it_pays", "who_pays", "widths_left", "winners",
+    "exchanged", "gradient_lengths", "holdings", "imitations", "kept_answers", "labels_worth", "ladder",
+    "layer_readings", "layerwise_gains", "leak_curve", "lengths", "mends", "merged", "missing_class", "mistakes",
+    "noise", "noisy_labels", "optimizers", "own_words", "partners", "priced", "reach", "recovered", "recovery",
+    "regimes", "resemblance", "second_thoughts", "seen", "shifts", "steps_left_out", "stops", "strength_of_teacher",
+    "task_weights", "transfer_sets", "two_tasks", "valid_and_surprised", "when_it_pays", "who_pays", "widths_left",
+    "winners",
 ]  # fmt: skip
