@@ -36,10 +36,11 @@ Keep = Callable[[Tensor], Tensor]
 
 
 def brackets(count: int, *, seed: int, length: int = LENGTH) -> Tensor:
-    """N x ``length`` token ids: ``count`` valid sentences, padded; longer ones are drawn again.
+    """N x ``length`` token ids: ``count`` valid sentences, padded.
 
-    Inside a bracket another opens with probability 0.45 (never at six levels), outside the sentence ends with 0.4.
-    The kinds ( [ { open with probabilities 0.6, 0.3, 0.1.
+    A sentence is drawn token by token: inside a bracket another opens with probability 0.45 (never at six levels),
+    outside the sentence ends with 0.4; the kinds ( [ { open with probabilities 0.6, 0.3, 0.1. One that is too long is
+    drawn again, so that in those that are left brackets open less often.
     """
     positive("count", count, whole=True)
     if length < SHORTEST:
@@ -169,7 +170,10 @@ def _drawn(logits: Tensor, temperature: float, generator: torch.Generator) -> Te
 
 
 def answer_mask(sentences: Tensor, prompt: int) -> Tensor:
-    """N x (T - 1) truths: which *next* tokens count: those after the first ``prompt`` ones, up to <eos>, no padding."""
+    """N x (T - 1) truths: which *next* tokens count: those after the first ``prompt`` ones, up to <eos>, no padding.
+
+    A <pad> that a model says before the end counts as padding, too.
+    """
     after = torch.arange(1, sentences.shape[1], device=sentences.device) >= prompt
     return after & (sentences[:, 1:] != PAD)
 
@@ -303,7 +307,7 @@ class Fluency:
     Attributes:
         valid: share of its sentences that are valid.
         nats: its mean surprise, nats a token, at held-out sentences: what it does not cover costs here.
-        distinct: share of its sentences that it says only once.
+        distinct: the number of different sentences that it says, as a share of all.
         right: one truth for each sentence.
     """
 

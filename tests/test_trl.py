@@ -96,12 +96,22 @@ def test_the_dressed_model_says_the_same_and_shares_its_weights():
     assert torch.equal(said[:, :PROMPT], sentences[:, :PROMPT])
     greedy = speak.generate(model, sentences[:, :PROMPT], length=said.shape[1], temperature=0)
     assert torch.equal(said, greedy)
+    state = torch.random.get_rng_state()
+    hugging.pretrained(model)
+    assert torch.equal(torch.random.get_rng_state(), state)
+    padded = torch.ones(20, PROMPT, dtype=torch.long)
+    padded[3, 0] = 0
+    with pytest.raises(ValueError, match="prompts must be of one length in a batch; got padding on the left"):
+        dressed(sentences[:, :PROMPT], attention_mask=padded)
 
 
 def test_the_tokenizer_has_the_courses_ids():
     words, sentences = hugging.tokenizer(), speak.brackets(50, seed=0)
     for text, row in zip(speak.text(sentences), sentences, strict=True):
         assert words(text)["input_ids"] == row[: row.tolist().index(speak.EOS)].tolist()
+        assert words.decode(row, skip_special_tokens=True) == text
+    with pytest.raises(Exception, match="UNK"):
+        words("(a)")
     assert (words.pad_token_id, words.bos_token_id, words.eos_token_id) == (speak.PAD, speak.BOS, speak.EOS)
 
 
