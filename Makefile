@@ -4,14 +4,14 @@ PY := .venv/bin/python
 CPU_INDEX ?=
 QUIET := OMP_NUM_THREADS=1 TQDM_DISABLE=1 KDCOURSE_PROGRESS=
 CHECK := $(QUIET) KDCOURSE_RECORDS=check
-NOTEBOOKS := notebooks solutions
+NOTEBOOKS := notebooks solutions guides
 ALONE := -m pytest -c tests/alone.ini --rootdir . --noconftest -p no:cacheprovider -W ignore -p no:randomly -p no:xdist -p no:nbval
 WANTED-pfl := "pfl[pytorch]"
 SITE := import sysconfig; print(sysconfig.get_path('purelib'))
 ELSEWHERE := --ignore-glob='notebooks/A_*.ipynb'
 NBVAL := -m pytest -p no:randomly --nbval --nbval-current-env --nbval-cell-timeout=300 --nbval-sanitize-with tests/sanitize.cfg
 
-.PHONY: help setup pipeline test test-fast test-portable test-flower test-paddle test-trl mutants lab notebooks exercises experiments lint bench bench-federated teacher course
+.PHONY: help setup pipeline test test-fast test-portable test-flower test-paddle test-trl mutants lab notebooks exercises experiments lint bench bench-federated book teacher course
 help:            ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
 
@@ -47,9 +47,9 @@ test-trl: .venv-trl/.done ## the student of appendix B trained by TRL, in an env
 mutants: setup   ## break the package in named ways; the fast tests must notice each
 	@$(PY) tools/mutants.py
 lab: setup       ## JupyterLab on the first lesson
-	@$(PY) -m jupyterlab notebooks/*_start_here.ipynb
+	@OMP_WAIT_POLICY=PASSIVE $(PY) -m jupyterlab notebooks/*_start_here.ipynb
 notebooks: setup course ## run every lesson and every evidence again, and save them
-	@$(QUIET) $(PY) -m jupyter nbconvert --to notebook --execute --inplace --ExecutePreprocessor.record_timing=False --ExecutePreprocessor.store_widget_state=False notebooks/[0-9]*.ipynb notebooks/B_*.ipynb notebooks/evidence/*.ipynb
+	@$(QUIET) $(PY) -m jupyter nbconvert --to notebook --execute --inplace --ExecutePreprocessor.record_timing=False --ExecutePreprocessor.store_widget_state=False notebooks/[0-9]*.ipynb notebooks/B_*.ipynb notebooks/evidence/*.ipynb guides/*.ipynb
 exercises: setup ## make the learners' notebooks from the solutions, which are run and saved first
 	@$(PY) tools/exercises.py
 	@$(QUIET) $(PY) -m jupyter nbconvert --to notebook --execute --inplace --ExecutePreprocessor.record_timing=False --ExecutePreprocessor.store_widget_state=False solutions/*.ipynb
@@ -63,6 +63,8 @@ bench: setup     ## speed beside what a user would pick instead
 bench-federated: setup ## rounds of federated averaging beside a plain loop, Flower, pfl and PaddlePaddle
 	@for engine in flower paddle pfl; do $(MAKE) --no-print-directory .venv-$$engine/.done || true; done
 	@$(QUIET) $(PY) -m tests.bench.federated
+book: setup      ## the course as a site in build/book/html; EPUB=1: as an EPUB, too
+	@$(PY) tools/book.py $(if $(EPUB),--epub)
 course: setup    ## number the lessons as course.toml says; links, README's table and the map follow
 	@$(PY) tools/course.py
 teacher: setup   ## train the shipped teacher again: make teacher FASHION=folder

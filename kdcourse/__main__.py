@@ -1,34 +1,68 @@
-"""The command: ``kdcourse pipeline``, ``predict``, ``progress``, ``doctor``."""
+"""The command: ``kdcourse pipeline``, ``predict``, ``progress``, ``doctor``, ``repoint``."""
 
 import argparse
-import json
+import os
 import sys
+import time
 import traceback
+from collections.abc import Callable
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
 
+from kdcourse import _commands
 from kdcourse._arguments import fail
 
 NEEDED = ("torch", "torchvision", "numpy", "scipy", "scikit-learn", "safetensors", "matplotlib",
           "tqdm", "platformdirs", "filelock", "ipywidgets", "jupyterlab")  # fmt: skip
 
 
+EXAMPLES = """\
+examples:
+  kdcourse pipeline --labels 500                    the article's four steps; a minute or two
+  kdcourse predict runs/pipeline/all-labels-target  accuracy of frozen weights, as a line of JSON
+  kdcourse predict runs/mine --images photographs   what these weights say to pictures of your own
+  kdcourse progress exercises                       what you have solved
+  kdcourse repoint https://github.com/you/kdcourse  links of this checkout lead to your fork
+
+exit codes: 0 done; 1 doctor found something missing; 2 an error, in a line; 130 Ctrl-C
+"""
+SLOWED = 2.0  # times as slow as one thread: with more threads than free cores it is 5 to 30
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="kdcourse", description="The helper of a course on knowledge distillation.")
-    commands = parser.add_subparsers(dest="command", required=True)
+    parser = argparse.ArgumentParser(
+        prog="kdcourse", description="The helper of a course on knowledge distillation.", epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )  # fmt: skip
+    parser.add_argument("--version", action="version", version=f"kdcourse {_version()}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="command")
     pipeline = commands.add_parser("pipeline", help="the article's four steps on real images")
-    pipeline.add_argument("--direction", choices=["small-to-big", "big-to-small"], default="small-to-big")
+    pipeline.add_argument("--direction", choices=["small-to-big", "big-to-small"], default="small-to-big",
+                          help="who teaches whom (default small-to-big, as the article does)")  # fmt: skip
     pipeline.add_argument("--labels", type=int, default=500, help="labels of the second regime (default 500)")
     pipeline.add_argument("--name", default="pipeline", help="folder below runs/ for weights, figure and report")
-    pipeline.add_argument("--seed", type=int, default=0)
-    predict = commands.add_parser("predict", help="accuracy of frozen models on the bundled test images, as JSON lines")
-    predict.add_argument("folders", nargs="+")
+    pipeline.add_argument("--seed", type=int, default=0, help="of weights, order and augmentation (default 0)")
+    predict = commands.add_parser("predict", help="what frozen models say, as lines of JSON")
+    predict.add_argument("folders", nargs="+", metavar="folder", help="that save_frozen wrote")
+    predict.add_argument("--images", metavar="FOLDER", help="pictures of your own instead of the bundled test images; "
+                         "where they lie in folders named after classes, accuracy too")  # fmt: skip
+    predict.add_argument(
+        "--invert", action="store_true", help="dark on light becomes light on dark, as Fashion-MNIST is"
+    )
     progress = commands.add_parser("progress", help="exercises done, points reached")
     progress.add_argument("folder", nargs="?", help="where the exercises are (default: here, or exercises/ below)")
-    commands.add_parser("doctor", help="versions, device and data: what is there, what is missing")
+    commands.add_parser("doctor", help="versions, device, data and threads: what is there, what is missing or slow")
+    repoint = commands.add_parser("repoint", help="let badges, set-up cells and links lead to a fork")
+    repoint.add_argument("address", help="of the fork, https://github.com/you/kdcourse")
+    repoint.add_argument("--in", dest="root", default=".", metavar="FOLDER", help="the checkout (default: here)")
     return parser
+
+
+def _version() -> str:
+    import kdcourse
+
+    return kdcourse.__version__
 
 
 def doctor() -> bool:
@@ -46,38 +80,43 @@ def doctor() -> bool:
 
         print(f"device: {kd.data.pick_device()}")
         print(f"data: {kd.load()}")
+        print(_threads())
     return well
 
 
-def predict(folders: list[str]) -> bool:
-    """One JSON line a folder: accuracy, and the hash of the logits. True if every folder could be measured."""
+def _threads() -> str:
+    """Milliseconds of a training step with the threads that torch takes, and with one; a warning where many slow."""
+    import torch
+
     import kdcourse as kd
 
-    test = kd.load().test
-    assert test is not None  # the bundle has one
-    well = True
-    for folder in folders:
-        try:
-            print(json.dumps({"folder": folder, **_measured(folder, test)}), flush=True)
-        except (ValueError, OSError, RuntimeError, TypeError) as error:
-            well = False
-            _complain(f"{folder}: {error}")
-    return well
+    model, images = kd.build("cnn", width=8), torch.rand(128, 1, 28, 28)
+    before = torch.get_num_threads()
+
+    def step() -> None:
+        model.zero_grad()
+        model(images).logsumexp(1).sum().backward()
+
+    many = _milliseconds(step)
+    torch.set_num_threads(1)
+    try:
+        one = _milliseconds(step)
+    finally:
+        torch.set_num_threads(before)
+    text = f"a step: {many:.1f} ms with {before} threads, {one:.1f} ms with one"
+    if many > SLOWED * one:
+        text += "\nSLOW: other work holds the cores. Set OMP_NUM_THREADS=1 before you start Python or Jupyter."
+    return text
 
 
-def _measured(folder: str, test: Any) -> dict[str, Any]:
-    import kdcourse as kd
-    from kdcourse.pipeline import logits_hash
-
-    model = kd.load_frozen(folder, device="cpu")
-    config: Any = model.config  # load_frozen builds registry models alone
-    (*shape,), classes = config["shape"], config["num_classes"]
-    if shape != [1, 28, 28] or classes != len(test.classes or range(10)):
-        got = f"{' x '.join(map(str, shape))} in {classes} classes"
-        rule = "be built for the bundle's test images, 1 x 28 x 28 in 10 classes"
-        raise fail("the model", rule, got, "Measure it with kd.evaluate on images of its own kind.")
-    score = kd.evaluation.accuracy(model, test, device="cpu")
-    return {"accuracy": score, "sha256": logits_hash(model, test)}
+def _milliseconds(step: Callable[[], None]) -> float:
+    """The median of 15, after 3 that warm up."""
+    times = []
+    for _ in range(18):
+        start = time.perf_counter()
+        step()
+        times.append(1000 * (time.perf_counter() - start))
+    return sorted(times[3:])[7]
 
 
 def progress(folder: str | None) -> str:
@@ -112,8 +151,10 @@ def _run(args: argparse.Namespace) -> int:
     if args.command == "doctor":
         return 0 if doctor() else 1
     if args.command == "predict":
-        return 0 if predict(args.folders) else 2
-    if args.command == "progress":
+        return 0 if _commands.predict(args.folders, args.images, invert=args.invert, complain=_complain) else 2
+    if args.command == "repoint":
+        print(_commands.repoint(args.address, Path(args.root)))
+    elif args.command == "progress":
         print(progress(args.folder))
     else:
         options = {name: getattr(args, name) for name in ("direction", "labels", "name", "seed")}
@@ -146,5 +187,17 @@ def main(arguments: list[str] | None = None) -> int:
     return 2
 
 
-if __name__ == "__main__":
+def command() -> None:
+    """The program. Threads that have nothing to do must sleep: OpenMP reads that when a process starts, so start again.
+
+    Threads that wait awake take the cores from those that work: with more threads than free cores an epoch that takes
+    1.4 s took 22.
+    """
+    if os.name == "posix" and "OMP_WAIT_POLICY" not in os.environ:
+        os.environ["OMP_WAIT_POLICY"] = "PASSIVE"
+        os.execv(sys.executable, [sys.executable, "-m", "kdcourse", *sys.argv[1:]])
     sys.exit(main())
+
+
+if __name__ == "__main__":
+    command()

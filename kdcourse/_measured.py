@@ -32,7 +32,9 @@ class Measured:
         own = getattr(self.value, "_repr_html_", None)
         if own is not None and not self.form:
             return f'<div class="measured">{own()}</div>'
-        return f'<span class="measured">{escape(self._plain())}</span>'
+        text = escape(self._plain())
+        lines = ' style="white-space: pre-line"' if "\n" in text else ""
+        return f'<span class="measured"{lines}>{text}</span>'
 
 
 def measured(value: Any, form: str = "") -> Measured:

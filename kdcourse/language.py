@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from kdcourse._arguments import fail, fraction, positive
+from kdcourse.data.batching import drawing
 from kdcourse.losses import generalised_jsd
 from kdcourse.models import preserved
 
@@ -170,12 +171,20 @@ def _drawn(logits: Tensor, temperature: float, generator: torch.Generator) -> Te
 
 
 def answer_mask(sentences: Tensor, prompt: int) -> Tensor:
-    """N x (T - 1) truths: which *next* tokens count: those after the first ``prompt`` ones, up to <eos>, no padding.
+    """N x (T - 1) truths: which *next* tokens count: those after the first ``prompt`` ones, up to and with <eos>.
 
-    A <pad> that a model says before the end counts as padding, too.
+    A <pad> before the end is a token like any other: a model that says one has something to be corrected.
     """
     after = torch.arange(1, sentences.shape[1], device=sentences.device) >= prompt
-    return after & (sentences[:, 1:] != PAD)
+    return after & ((sentences[:, :-1] == EOS).cumsum(1) == 0)
+
+
+def _counted(sentences: Tensor, prompt: int) -> Tensor:
+    """``answer_mask``, refused where no token counts."""
+    mask = answer_mask(sentences, prompt)
+    if not mask.any():
+        raise fail("prompt", "leave tokens that count", prompt, "Pass longer sentences, or shorter prompts.")
+    return mask
 
 
 def fit(model: nn.Module, sentences: Tensor, *, prompt: int = 1, **options: Any) -> list[float]:
@@ -183,8 +192,7 @@ def fit(model: nn.Module, sentences: Tensor, *, prompt: int = 1, **options: Any)
 
     Sequence-level: Kim & Rush 2016. ``prompt`` and ``options`` as in ``distil``. Returns the losses.
     """
-    if not answer_mask(sentences, prompt).any():
-        raise fail("prompt", "leave tokens to learn from", prompt, "Lower it, or pass longer sentences.")
+    _counted(sentences, prompt)
 
     def loss(batch: Tensor, _: int) -> Tensor:
         rows = sentences[batch]
@@ -224,6 +232,7 @@ def distil(
     written = F.pad(prompts, (0, LENGTH - size), value=PAD) if texts is None else texts
     if texts is None and on_policy < 1:
         written = generate(teacher, prompts, seed=seed)
+    _counted(written, size)
 
     def loss(batch: Tensor, step: int) -> Tensor:
         rows = written[batch]
@@ -246,26 +255,31 @@ def _steps(
     model: nn.Module, rows: int, loss: Callable[[Tensor, int], Tensor], *, steps: int = 400, batch_size: int = 64,
     lr: float = 3e-3, clip: float = 1.0, seed: int = 0,
 ) -> list[float]:  # fmt: skip
-    """AdamW steps on batches of rows' numbers, the rate falling along a cosine; the losses."""
+    """AdamW steps on batches of rows' numbers, the rate falling along a cosine; the losses.
+
+    Dropout is drawn from the seed, too. The model is left in train mode; whoever asks it here asks in eval mode.
+    """
     for name, value in (("steps", steps), ("batch_size", batch_size), ("lr", lr), ("clip", clip)):
         positive(name, value, whole=name in ("steps", "batch_size"))
     optimizer = torch.optim.AdamW(model.parameters(), lr=lr)
     falling = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
     generator, order, losses = torch.Generator().manual_seed(seed), torch.empty(0, dtype=torch.long), list[float]()
     model.train()
-    for step in range(steps):
-        while len(order) < batch_size:
-            order = torch.cat([order, torch.randperm(rows, generator=generator)])
-        batch, order = order[:batch_size], order[batch_size:]
-        optimizer.zero_grad()
-        found = loss(batch, step)
-        if not torch.isfinite(found):
-            raise fail("lr", f"keep the loss finite; it was {float(found)} at step {step}", lr, "Lower it.")
-        found.backward()  # type: ignore[no-untyped-call]
-        nn.utils.clip_grad_norm_(model.parameters(), clip)
-        optimizer.step()
-        falling.step()
-        losses.append(float(found.detach()))
+    with drawing(seed):
+        for step in range(steps):
+            while len(order) < batch_size:
+                order = torch.cat([order, torch.randperm(rows, generator=generator)])
+            batch, order = order[:batch_size], order[batch_size:]
+            optimizer.zero_grad()
+            found = loss(batch, step)
+            if not torch.isfinite(found):
+                remedy = "Lower it; at step 0, look for NaN in the logits."
+                raise fail("lr", f"keep the loss finite; it was {float(found)} at step {step}", lr, remedy)
+            found.backward()  # type: ignore[no-untyped-call]
+            nn.utils.clip_grad_norm_(model.parameters(), clip)
+            optimizer.step()
+            falling.step()
+            losses.append(float(found.detach()))
     return losses
 
 
@@ -286,11 +300,10 @@ def top_k(k: int) -> Keep:
 def sampled(n: int, *, seed: int = 0) -> Keep:
     """Keep n draws from the teacher's probabilities, as shares: unbiased at any n (Anshumann et al. 2025)."""
     positive("n", n, whole=True)
-    generator = torch.Generator().manual_seed(seed)
 
     def kept(probabilities: Tensor) -> Tensor:
-        flat = probabilities.cpu().flatten(0, -2)
-        ids = torch.multinomial(flat, n, replacement=True, generator=generator)
+        flat = probabilities.float().cpu().flatten(0, -2)
+        ids = torch.multinomial(flat, n, replacement=True, generator=torch.Generator().manual_seed(seed))
         counts = torch.zeros_like(flat).scatter_add(-1, ids, torch.full(ids.shape, 1 / n))
         return counts.view_as(probabilities).to(probabilities)
 
@@ -314,11 +327,13 @@ class Fluency:
     valid: float
     nats: float
     distinct: float
-    right: Tensor = field(repr=False)
+    right: Tensor = field(repr=False, compare=False)
 
 
 def evaluate(model: nn.Module, sentences: Tensor, *, prompt: int = 3, seed: int = 0) -> Fluency:
     """Let the model finish the first ``prompt`` tokens of each sentence, and be surprised by the sentence itself."""
+    if (sentences[:, :prompt] == EOS).any():
+        raise fail("prompt", "end before every sentence does", prompt, "Lower it, or leave short sentences out.")
     own = generate(model, sentences[:, :prompt], length=sentences.shape[1], seed=seed)
     right, once = is_valid(own), len({tuple(row) for row in own.tolist()})
     return Fluency(float(right.float().mean()), nats(model, sentences, prompt=prompt), once / len(own), right)
@@ -327,7 +342,7 @@ def evaluate(model: nn.Module, sentences: Tensor, *, prompt: int = 3, seed: int 
 @torch.no_grad()
 def nats(model: nn.Module, sentences: Tensor, *, prompt: int = 1) -> float:
     """Mean surprise -log q of the tokens that count, in nats."""
+    mask = _counted(sentences, prompt)
     with preserved(model):
         log_q = model(sentences[:, :-1]).log_softmax(-1)
-    each = -log_q.gather(-1, sentences[:, 1:, None])[..., 0]
-    return float(each[answer_mask(sentences, prompt)].mean())
+    return -float(log_q.gather(-1, sentences[:, 1:, None])[..., 0][mask].mean())

@@ -46,7 +46,8 @@ def over_seeds(
         seeds: a number, or the seeds themselves; with fewer than five there is no interval.
         progress: show a progress bar.
 
-    Example:
+    Example::
+
         runs = kd.over_seeds({
             "distilled": lambda seed: kd.distill(teacher, kd.build("cnn", seed=seed), splits, seed=seed),
             "labels only": lambda seed: kd.train(kd.build("cnn", seed=seed), splits, seed=seed),

@@ -163,12 +163,22 @@ def distill(
         seed: decides order, augmentation and projections; random states are restored afterwards. Runs in several
             threads wait for each other, as random states belong to the process.
 
+    Returns:
+        The run: ``.student`` (the module that was passed, with the weights of its best epoch on validation),
+        ``.history`` (one value an epoch of each term, metric and rate), ``.plot()``, and what it was set up with.
+
     Raises:
         ValueError, TypeError: an argument that cannot work, before any training.
         TrainingDiverged: the loss became NaN, infinite or huge; the student holds the last good weights.
         Interrupted: Ctrl-C; ``.run`` is the run so far, and the student holds its best (else last) finished epoch.
 
     Source: Hinton et al. 2015.
+
+    Example::
+
+        splits = kd.split(kd.load("fashion-mnist"), val=0.2, seed=0)
+        run = kd.distill(kd.load_teacher(), kd.build("cnn", width=8, seed=0), splits, epochs=5, seed=0)
+        run.history["val_accuracy"], kd.evaluate(run.student, splits.test).accuracy
     """
     settings = Settings(
         epochs, batch_size, optimizer, lr, weight_decay, schedule, metric, augment, patience, min_epochs, clip,
@@ -191,6 +201,13 @@ def train(
     """Train ``model`` in place on labels: ``distill``'s loop without a teacher, with the same arguments.
 
     ``loss=None``: cross-entropy for class numbers and probabilities, mean squared error for other float labels.
+
+    Returns:
+        The run, as ``distill``'s; ``.student`` is the model.
+
+    Example::
+
+        run = kd.train(my_model, my_loader, val=my_other_loader, epochs=5, seed=0)
     """
     settings = Settings(
         epochs, batch_size, optimizer, lr, weight_decay, schedule, metric, augment, patience, min_epochs, clip,

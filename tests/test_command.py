@@ -2,17 +2,22 @@
 
 import json
 import os
+import re
+import shutil
 import subprocess
 import sys
 
 import pytest
 import torch
+from PIL import Image
 from torch import nn
 
 import kdcourse as kd
 from kdcourse import __main__
 from kdcourse.checks import _progress
 from kdcourse.checks._renamed import VERSION
+
+from .conftest import ROOT
 
 
 def said(capsys, *arguments):
@@ -143,6 +148,111 @@ def test_one_bad_folder_does_not_hide_the_good_ones(capsys, frozen):
     assert (code, len(out), err) == (0, 1, [])
 
 
+# ---------------------------------------------------------------- predict, on pictures of one's own
+
+
+def picture(path, pixels, mode="L"):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    image = Image.fromarray((pixels * 255).round().to(torch.uint8).numpy(), "L")
+    image.resize((84, 84), Image.Resampling.NEAREST).convert(mode).save(path)
+
+
+def test_predict_says_what_pictures_show(capsys, tmp_path):
+    """Garments as PNG and JPEG files, larger than the model's images, in folders named after their classes."""
+    test, teacher = kd.load().test, kd.data.ASSETS / "teacher"
+    numbers = [int((test.labels == label).nonzero()[at]) for label in range(10) for at in range(3)]
+    for n in numbers:
+        name = test.classes[test.labels[n]].lower().replace("/", " ")
+        picture(
+            tmp_path / "own" / name / f"{n}.{'png' if n % 2 else 'jpg'}", test.images[n, 0], "L" if n % 3 else "RGB"
+        )
+    code, out, err = said(capsys, "predict", teacher, "--images", tmp_path / "own")
+    assert (code, err) == (0, [])
+    *lines, last = map(json.loads, out)
+    assert len(lines) == 30
+    assert last == {"folder": str(teacher), "images": 30, "accuracy": last["accuracy"]}
+    assert last["accuracy"] > 0.8
+    whole = kd.load_teacher(device="cpu")(test.images[numbers]).argmax(1)
+    agreed = sum(one["class"] == test.classes[whole[numbers.index(int(one["image"].split("/")[1].split(".")[0]))]] for one in lines)  # fmt: skip
+    assert agreed >= 28, "scaled up and down again they are nearly the same images"
+    assert all(0.1 <= one["probability"] <= 1 for one in lines)
+
+
+def test_predict_turns_dark_on_light_round(capsys, tmp_path):
+    test, teacher = kd.load().test, kd.data.ASSETS / "teacher"
+    for n in range(20):
+        picture(tmp_path / f"{n:02}.png", 1 - test.images[n, 0])
+    assert said(capsys, "predict", teacher, "--images", tmp_path)[0] == 0
+    code, out, _ = said(capsys, "predict", teacher, "--images", tmp_path, "--invert")
+    assert code == 0
+    assert len(out) == 20, "no folder names a class, so there is no accuracy"
+    right = [json.loads(line)["class"] == test.classes[test.labels[n]] for n, line in enumerate(out)]
+    assert sum(right) >= 17
+
+
+def test_predict_on_pictures_of_another_shape(capsys, tmp_path):
+    kd.save_frozen(kd.build("linear", shape=(3, 8, 12), num_classes=4), tmp_path / "model")
+    Image.new("RGBA", (50, 20), (200, 0, 0, 255)).save(tmp_path / "wide.png")
+    code, (line,), _ = said(capsys, "predict", tmp_path / "model", "--images", tmp_path)
+    assert code == 0
+    assert json.loads(line)["class"] in "0123"
+
+
+@pytest.mark.parametrize(("name", "content", "text"), [
+    ("note.txt", b"words", "images must hold pictures (.png .jpg"),
+    ("broken.png", b"no picture", "images must hold pictures that can be read; got "),
+])  # fmt: skip
+def test_predict_refuses_what_is_no_picture(capsys, tmp_path, frozen, name, content, text):
+    (tmp_path / name).write_bytes(content)
+    code, out, (line,) = said(capsys, "predict", frozen / "good", "--images", tmp_path)
+    assert (code, out) == (2, [])
+    assert line.startswith(f"kdcourse: {frozen / 'good'}: {text}")
+
+
+# ---------------------------------------------------------------- repoint
+
+
+def addresses(root):
+    texts = [p for p in root.rglob("*") if p.is_file() and p.suffix in (".md", ".toml", ".cff", ".yml", ".ipynb")]
+    return {m for p in texts for m in re.findall(r"(?:github(?:\.com)?/|/gh/)([\w-]+/[\w-]+)", p.read_text("utf-8"))}
+
+
+def test_repoint_leads_badges_cells_and_links_to_a_fork(capsys, tmp_path):
+    """On a copy: nothing leads to the old place, the made parts are in step, and the way back gives the same bytes."""
+    tree = tmp_path / "fork"
+    for name in ("notebooks", "exercises", "solutions", "docs", "tools", "kdcourse", ".github"):
+        shutil.copytree(ROOT / name, tree / name, ignore=shutil.ignore_patterns("__pycache__", ".ipynb_checkpoints"))
+    for path in [*ROOT.glob("*.md"), *ROOT.glob("*.cff"), ROOT / "pyproject.toml"]:
+        shutil.copy(path, tree)
+    before = {p: p.read_bytes() for p in tree.rglob("*") if p.is_file()}
+    assert "kdcourse/kdcourse" in addresses(tree)
+    code, (line,), err = said(capsys, "repoint", "https://github.com/some-body/dist.ill", "--in", tree)
+    assert (code, err) == (0, [])
+    changed = sum(path.read_bytes() != was for path, was in before.items())
+    assert line == f"kdcourse/kdcourse is now some-body/dist.ill in {changed} files."
+    assert changed > 80
+    assert "kdcourse/kdcourse" not in addresses(tree)
+    for tool in ("course", "exercises"):
+        done = subprocess.run([sys.executable, tree / f"tools/{tool}.py", "--check"], capture_output=True, text=True, check=False, cwd=tree, env=os.environ | {"PYTHONPATH": str(tree)})  # fmt: skip
+        assert done.returncode == 0, done.stdout + done.stderr
+    assert said(capsys, "repoint", "https://github.com/some-body/dist.ill", "--in", tree)[1] == ["Every address is that of some-body/dist.ill already."]  # fmt: skip
+    said(capsys, "repoint", "https://github.com/kdcourse/kdcourse.git", "--in", tree)
+    assert {path: path.read_bytes() for path in before} == before
+
+
+@pytest.mark.parametrize(("arguments", "text"), [
+    (["ftp://github.com/a/b"], "address must be of the form https://github.com/you/kdcourse; got 'ftp://github.com/a/b'."),
+    (["https://github.com/a"], "address must be of the form"),
+    (["https://github.com/a/b/tree/main"], "address must be of the form"),
+    (["https://github.com/a/b"], "--in must be a checkout of the course, whose pyproject.toml names its Repository; got "),
+])  # fmt: skip
+def test_repoint_refuses(capsys, tmp_path, monkeypatch, arguments, text):
+    monkeypatch.chdir(tmp_path)
+    code, out, (line,) = said(capsys, "repoint", *arguments)
+    assert (code, out) == (2, [])
+    assert line.startswith(f"kdcourse: {text}")
+
+
 # ---------------------------------------------------------------- progress
 
 
@@ -228,6 +338,51 @@ def test_doctor_says_what_is_there_and_what_is_missing(capsys, monkeypatch):
     monkeypatch.setattr(__main__, "NEEDED", ("torch", "no-such-package"))
     assert __main__.main(["doctor"]) == 1
     assert 'no-such-package MISSING: pip install "no-such-package"' in capsys.readouterr().out
+
+
+def test_doctor_warns_where_threads_are_slow(capsys, monkeypatch):
+    times = iter([50.0, 2.0, 3.0, 2.0])
+    monkeypatch.setattr(__main__, "_milliseconds", lambda step: next(times))
+    __main__.main(["doctor"])
+    out = capsys.readouterr().out
+    assert re.search(r"a step: 50\.0 ms with \d+ threads, 2\.0 ms with one\nSLOW: .*OMP_NUM_THREADS=1", out)
+    __main__.main(["doctor"])
+    assert "SLOW" not in capsys.readouterr().out
+    threads = torch.get_num_threads()
+    step = re.search(r"a step: ([\d.]+) ms", __main__._threads()) if monkeypatch.undo() is None else None
+    assert 0 < float(step[1]) < 2000
+    assert torch.get_num_threads() == threads
+
+
+def test_help_has_examples_and_fits_a_terminal(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "100")
+    for arguments in (["--help"], *([name, "--help"] for name in ("pipeline", "predict", "progress", "doctor", "repoint"))):  # fmt: skip
+        with pytest.raises(SystemExit) as stop:
+            __main__.main(arguments)
+        out = capsys.readouterr().out
+        assert stop.value.code == 0
+        assert max(map(len, out.splitlines())) <= 100
+        if arguments == ["--help"]:
+            assert "examples:" in out and "exit codes:" in out
+            assert set(re.findall(r"(?m)^  kdcourse (\w+)", out)) == {"pipeline", "predict", "progress", "repoint"}
+    with pytest.raises(SystemExit):
+        __main__.main(["--version"])
+    assert capsys.readouterr().out == f"kdcourse {kd.__version__}\n"
+
+
+@pytest.mark.skipif(os.name != "posix", reason="the program starts itself again on POSIX alone")
+@pytest.mark.parametrize(("given", "found"), [(None, "PASSIVE"), ("ACTIVE", "ACTIVE")])
+def test_threads_of_the_program_wait_asleep(tmp_path, given, found):
+    """The program starts again with the policy, once; who chose another keeps it."""
+    (tmp_path / "kdcourse").mkdir()
+    (tmp_path / "kdcourse/__init__.py").write_text("")
+    source = (ROOT / "kdcourse/__main__.py").read_text()
+    body = source[source.index("def command()") :].replace("sys.exit(main())", "print(os.environ['OMP_WAIT_POLICY'], sys.argv[1:])")  # fmt: skip
+    (tmp_path / "kdcourse/__main__.py").write_text(f"import os\nimport sys\n\n\n{body}")
+    environment = {key: value for key, value in os.environ.items() if key != "OMP_WAIT_POLICY"}
+    environment |= {"PYTHONPATH": str(tmp_path)} | ({"OMP_WAIT_POLICY": given} if given else {})
+    done = subprocess.run([sys.executable, "-m", "kdcourse", "a b", "--c"], capture_output=True, text=True, check=True, env=environment, cwd=tmp_path)  # fmt: skip
+    assert done.stdout == f"{found} ['a b', '--c']\n"
 
 
 def test_the_process_has_the_exit_code_and_no_traceback(tmp_path):

@@ -153,6 +153,34 @@ def test_the_mask_leaves_out_prompt_and_padding_and_keeps_the_end():
     assert speak.answer_mask(sentences, PROMPT).tolist() == wanted
 
 
+def test_padding_that_a_model_says_before_its_end_counts():
+    said = torch.tensor([[1, 3, 0, 6, 2, 0, 0], [1, 3, 6, 0, 0, 3, 0]])  # the second one never ends
+    wanted = [[False, True, True, True, False, False], [False, True, True, True, True, True]]
+    assert speak.answer_mask(said, 2).tolist() == wanted
+    assert not speak.answer_mask(torch.tensor([[1, 3, 6, 2, 0, 0, 0]]), 5).any(), "a prompt that has ended"
+
+
+def test_what_leaves_nothing_to_count_is_refused(teacher):
+    sentences, student = speak.brackets(20, seed=0), speak.language_model(6, seed=0)
+    prompts = sentences[:, :PROMPT]
+    tries = (
+        lambda: speak.distil(teacher, student, prompts[:0], texts=sentences[:0], on_policy=0.0),
+        lambda: speak.distil(teacher, student, prompts[:0], on_policy=1.0),
+        lambda: speak.distil(teacher, student, prompts, texts=prompts, on_policy=0.0),
+        lambda: speak.fit(student, sentences, prompt=speak.LENGTH),
+        lambda: speak.nats(teacher, sentences, prompt=speak.LENGTH),
+        lambda: speak.evaluate(teacher, sentences, prompt=10),
+    )
+    for one in tries:
+        with pytest.raises(ValueError, match="prompt must"):
+            one()
+
+
+def test_scores_can_be_compared(teacher):
+    held_out = speak.brackets(20, seed=7)
+    assert speak.evaluate(teacher, held_out) == speak.evaluate(teacher, held_out)
+
+
 def test_surprise_is_the_mean_over_what_counts(teacher):
     sentences = speak.brackets(30, seed=6)
     log_q = teacher(sentences[:, :-1]).log_softmax(-1).detach()
@@ -274,6 +302,26 @@ def test_a_teacher_of_the_students_own_kind_keeps_its_dropout_off():
     assert teacher.training
 
 
+def test_dropout_follows_the_seed_and_leaves_the_random_state():
+    sentences, ends = speak.brackets(32, seed=0), []
+    for before in (0, 1):
+        student = own_model(2)
+        torch.manual_seed(before)
+        state = torch.random.get_rng_state()
+        speak.fit(student, sentences, steps=4, batch_size=8, seed=3)
+        assert torch.equal(torch.random.get_rng_state(), state)
+        ends.append(student.head.weight.detach())
+    assert torch.equal(*ends)
+
+
+def test_a_loss_that_is_not_finite_is_refused():
+    student, sentences = speak.language_model(6, seed=0), speak.brackets(16, seed=0)
+    lost = speak.language_model(6, seed=0)
+    nn.init.constant_(lost.head.bias, math.nan)
+    with pytest.raises(ValueError, match=r"at step 0.*look for NaN in the logits"):
+        speak.distil(lost, student, sentences[:, :PROMPT], texts=sentences, on_policy=0.0, steps=2, batch_size=8)
+
+
 # ---------------------------------------------------------------- what is kept
 
 
@@ -287,10 +335,13 @@ def test_top_k_keeps_the_likeliest():
 
 def test_draws_are_right_on_average_and_top_k_is_not():
     keep = speak.sampled(2, seed=0)
-    many = torch.stack([keep(P) for _ in range(4000)])
+    many = keep(P.expand(4000, 4))
     assert set(many.unique().tolist()) == {0.0, 0.5, 1.0}
-    assert torch.allclose(many.sum(-1), torch.ones(4000, 1))
-    assert torch.allclose(many.mean(0), P, atol=0.02)
+    assert torch.allclose(many.sum(-1), torch.ones(4000))
+    assert torch.allclose(many.mean(0), P[0], atol=0.02)
+    assert torch.equal(keep(P.expand(4000, 4)), many), "a keep that is used twice keeps the same"
+    for dtype in (torch.float64, torch.bfloat16):
+        assert keep(P.to(dtype)).dtype == dtype
     assert (speak.top_k(2)(P) - P).abs().max() > 0.1
     assert torch.equal(speak.sampled(3, seed=1)(P), speak.sampled(3, seed=1)(P))
     assert speak.sampled(3)(P.expand(2, 5, 4)).shape == (2, 5, 4)
@@ -355,6 +406,24 @@ def test_padded_vocabularies_give_no_nan(beta):
     assert float(loss) == pytest.approx(float(generalised_jsd(z, v, beta=beta)), rel=1e-9)
     loss.backward()
     assert torch.isfinite(padded[0].grad).all()
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+@pytest.mark.parametrize("beta", [0.0, 0.5, 1.0])
+def test_half_precision_sums_do_not_overflow(beta, dtype):
+    """Half of 200,000 tokens, each far from the teacher, pass float16's 65,504."""
+    z, v = (x.to(dtype) for x in (5 * logits(400, 500, 9), 5 * logits(400, 500, 9, seed=1)))
+    loss = generalised_jsd(z, v, beta=beta)
+    assert loss.dtype == torch.float32
+    assert float(loss) == pytest.approx(float(generalised_jsd(z.double(), v.double(), beta=beta)), rel=1e-3)
+
+
+def test_what_underflows_meets_what_is_ruled_out_without_nan():
+    z, v = torch.tensor([[0.0, -200.0]], requires_grad=True), torch.tensor([[0.0, -torch.inf]])
+    loss = generalised_jsd(z, v, beta=1.0)
+    loss.backward()
+    assert float(loss) == 0
+    assert torch.isfinite(z.grad).all()
 
 
 def test_a_token_that_the_teacher_rules_out_is_free_forwards_and_forbidden_backwards():

@@ -560,12 +560,13 @@ def clean(text):
 
 
 def test_sanitising_blanks_trained_numbers_and_nothing_else():
-    assert len(sanitisers()) == 7
+    assert len(sanitisers()) == 8
     assert clean("distilled ≈ 84.91 %") == clean("distilled ≈ 83 %")
     assert clean('<img src="data:a" alt="b"><figcaption>c</figcaption>') == clean(
         '<img src="data:x" alt="y"><figcaption>z</figcaption>'
     )
     assert clean("Figure: 1") == clean("Figure: 2")
+    assert clean("Control: 1") == clean("Control: 2")
     one, other = kd.measured(0.5), kd.measured(0.7)
     assert clean(str(one)) == clean(str(other))
     assert clean(one._repr_html_()) == clean(other._repr_html_()) != clean("<span>0.5</span>")

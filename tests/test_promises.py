@@ -716,7 +716,7 @@ def test_a_short_patience_stops_too_early_and_a_long_one_does_not():
 
     def waits(rule, epochs):
         curves = record.values("curve", **of["cosine"])
-        stops = [kd.widgets._stop(np.array(c), rule, epochs) for c in curves]
+        stops = [kd.widgets._records._stop(np.array(c), rule, epochs) for c in curves]
         return np.mean(stops), 100 * np.mean([max(c) - max(c[:n]) for c, n in zip(curves, stops, strict=True)])
 
     for rule, epochs, stop in (("patience", 30, 126), ("window", 21, 124)):
@@ -897,11 +897,12 @@ def test_reverse_kl_fails_from_scratch_and_says_less_that_is_wrong_after_a_warm_
         assert contrast(speaking, "nats", *early).verdict == "more"
     reverse, between, forward = ways["warmed up"]
     assert contrast(speaking, "valid", reverse, forward).verdict == "more"
-    assert contrast(speaking, "nats", reverse, forward).verdict == "more", "and it pays with surprise"
     assert contrast(speaking, "valid", between, forward).verdict == "more"
-    prices = [contrast(speaking, "nats", one, forward).own.difference for one in (between, reverse)]
-    gains = [contrast(speaking, "valid", one, forward).own.difference for one in (between, reverse)]
-    assert prices[0] < 0.5 * prices[1] and gains[0] > 0.6 * gains[1], "nearly the same gain at a smaller price"
+    gains = [100 * contrast(speaking, "valid", one, forward).own.difference for one in (reverse, between)]
+    assert [f"{gain:.1f}" for gain in gains] == ["3.2", "2.8"]
+    own = [spoken("warmed up", loss, "student") for loss in ("reverse", "forward")]
+    price = contrast(speaking, "nats", *own)
+    assert price.verdict == "more" and f"{price.own.difference:.3f}" == "0.029", "it pays with surprise"
 
 
 def test_writing_cures_the_exposure_bias_and_brings_no_more_valid_sentences():
@@ -909,9 +910,13 @@ def test_writing_cures_the_exposure_bias_and_brings_no_more_valid_sentences():
     steps = []
     for loss in ("forward", "between", "reverse"):
         step = contrast(speaking, "valid", *(spoken("warmed up", loss, who) for who in ("student", "teacher")))
-        assert step.verdict == "less"
+        assert (step.verdict == "less") == (loss == "between"), "the others' are no more than noise"
         steps.append(-100 * step.own.difference)
-    assert [f"{min(steps):.1f}", f"{max(steps):.1f}"] == ["1.6", "1.9"]
+    assert [f"{min(steps):.1f}", f"{max(steps):.1f}"] == ["0.9", "1.7"]
+    early = [spoken("from scratch", "reverse", who) for who in ("student", "teacher")]
+    assert contrast(speaking, "nats", *early).verdict == "less"
+    behind = [spoken("from scratch", loss, "student") for loss in ("reverse", "forward")]
+    assert contrast(speaking, "valid", *behind).own.difference < -0.05
     for loss in ("forward", "between", "reverse"):
         gaps = {}
         for who in ("teacher", "student"):
@@ -954,11 +959,12 @@ def test_a_student_of_the_likeliest_token_is_valid_and_says_little():
     assert kept.mean("nats", kept="top 1", **own) > 2 * kept.mean("nats", kept="everything", **own)
 
 
-def test_with_four_times_the_steps_neither_the_writer_nor_the_loss_makes_a_difference():
+def test_with_four_times_the_steps_the_writer_makes_no_difference():
     longer, steps = read("speaking_on"), 1600
     for loss, share in (("forward", 1.0), ("reverse", 0.5), ("reverse", 1.0)):
         sides = [{"steps": steps, "imitates": loss, "share": s} for s in (share, 0.0)]
         assert not contrast(longer, "valid", *sides).own.resolved, (loss, share)
-    for share in (0.0, 1.0):
-        sides = [{"steps": steps, "imitates": loss, "share": share} for loss in ("reverse", "forward")]
-        assert not contrast(longer, "valid", *sides).own.resolved, "each loss at its own rate"
+    leads = {share: contrast(longer, "valid", *({"steps": steps, "imitates": loss, "share": share}
+             for loss in ("reverse", "forward"))) for share in (0.0, 1.0)}  # fmt: skip
+    assert not leads[0.0].own.resolved, "where the teacher writes the reverse KL's lead is lost in the noise"
+    assert leads[1.0].verdict == "more"

@@ -2,6 +2,8 @@
 
 import base64
 import re
+import subprocess
+import sys
 import time
 from itertools import pairwise
 
@@ -307,3 +309,35 @@ def test_a_move_is_answered_within_100_ms(temperature, gradient, splits):
             live.controls[name].value = moved
             taken.append(time.perf_counter() - started)
         assert sorted(taken)[3] < 0.1
+
+
+def test_where_nothing_runs_a_control_shows_its_first_picture(temperature):
+    """On a page of the book or of a repository; the alt text is there, and the live view is still offered."""
+    bundle = temperature._repr_mimebundle_()
+    assert bundle["text/html"] == temperature.first.html()
+    assert temperature.first.alt in bundle["text/plain"]
+    view = bundle["application/vnd.jupyter.widget-view+json"]
+    assert view["model_id"] == temperature.view.model_id
+
+
+def test_without_ipywidgets_each_control_is_a_picture():
+    """The same first picture, drawn by the same code, and no view."""
+    code = """
+import sys
+sys.modules["ipywidgets"] = None
+import torch, kdcourse as kd
+z = torch.tensor([[1.0, 2.0, 0.5]])
+for live in (kd.widgets.gradient(z, z.flip(1), ["a", "b", "c"]), kd.widgets.two_ways(),
+             kd.widgets.partition(kd.load().train), kd.widgets.sharing(kd.records.read("compute")),
+             kd.widgets.stopping(kd.records.read("stopping")), kd.widgets.sweep(kd.records.read("sweep"))):
+    bundle = live._repr_mimebundle_()
+    assert set(bundle) == {"text/html", "text/plain"}, bundle
+    print(bundle["text/plain"])
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    z = torch.tensor([[1.0, 2.0, 0.5]])
+    first, second, *others = done.stdout.splitlines()
+    assert first == f"Control: {widgets.gradient(z, z.flip(1), ['a', 'b', 'c']).first.alt}"
+    assert second == f"Control: {widgets.two_ways().first.alt}"
+    assert len(others) == 4

@@ -29,12 +29,14 @@ FOLDERS = ("notebooks", "exercises", "solutions")
 NUMBER = r"(?:\d\d|[A-Z])"
 Lesson = dict[str, Any]
 SETUP = """\
-# @title Set-up, safe to run twice: installs kdcourse and only what is missing, never torch, numpy or IPython.
+# @title Set-up: a CPU runtime is enough. Safe to run twice; after a disconnect, run all cells again.
+# It installs kdcourse and only what is missing, never torch, numpy or IPython.
 import importlib.util
 import subprocess
 import sys
 
 needed = {name: name for name in ("safetensors", "platformdirs", "filelock", "tqdm")}
+needed |= {name: name for name in ("ipywidgets", "widgetsnbextension", "jupyterlab_widgets", "comm")}
 needed |= {"kdcourse": "git+ADDRESS"}
 missing = [needed[name] for name in sorted(needed) if importlib.util.find_spec(name) is None]
 if missing:
@@ -140,10 +142,14 @@ def texts(lessons: list[Lesson], belongs: dict[Path, Path]) -> dict[Path, str]:
         found[path] = mended(path.read_text(encoding="utf-8"), lessons, path)
         if path.name == "glossary.md":
             found[path] = field(found[path], lessons)
-    for path, now in {**belongs, **{p: p for p in sorted((ROOT / "notebooks/evidence").glob("*.ipynb"))}}.items():
+    others = [*sorted((ROOT / "notebooks/evidence").glob("*.ipynb")), *sorted((ROOT / "guides").glob("*.ipynb"))]
+    for path, now in {**belongs, **{p: p for p in others}}.items():
         notebook = json.loads(now.read_text(encoding="utf-8"))
         for cell in notebook["cells"]:
-            if path.parent.name == "evidence":  # a lesson's frame is made below, that of an exercise elsewhere
+            if path.parent.name in (
+                "evidence",
+                "guides",
+            ):  # a lesson's frame is made below, that of an exercise elsewhere
                 own = "setup" in cell["metadata"].get("tags", [])
                 cell["source"] = setup_cell() if own else cell["source"]
                 fold(cell["metadata"])

@@ -76,7 +76,7 @@ def page() -> str:
             if own != group:
                 lines += ["", f"## {own}", "", "| call | it says |", "|---|---|"]
                 group = own
-            message = said(call, names).replace("|", "\\|").replace(folder, "…")
+            message = said(call, names).replace("|", "\\|").replace("<", "\\<").replace(folder, "…")
             lines.append(f"| `{call.replace('|', chr(92) + '|')}` | {message} |")
     return "\n".join(lines).replace("\n\n\n", "\n\n") + "\n"
 

@@ -24,7 +24,7 @@ def generalised_jsd(
         beta: in [0, 1].
         mask: N x T, True where a token counts; without one all do.
 
-    Returns the mean over the tokens that count, in nats; 0 where none does.
+    Returns the mean over the tokens that count, in nats; 0 where none does. Half precision is summed in float32.
 
     Example:
         >>> z = torch.tensor([[[2.0, 0.0]]])
@@ -40,10 +40,11 @@ texts teach."
     counts = torch.ones(student_logits.shape[:-1], device=student_logits.device) if mask is None else mask
     if counts.shape != student_logits.shape[:-1]:
         raise fail("mask", f"be of shape {tuple(student_logits.shape[:-1])}", tuple(counts.shape), "One mark a token.")
-    counts = counts.to(student_logits.dtype)
+    exact = torch.promote_types(student_logits.dtype, torch.float32)  # half precision overflows in the sum
     log_q, log_p = (
-        torch.where(counts[..., None] > 0, z, 0.0).log_softmax(-1) for z in (student_logits, teacher_logits)
+        torch.where(counts[..., None] > 0, z.to(exact), 0.0).log_softmax(-1) for z in (student_logits, teacher_logits)
     )
+    counts = counts.to(exact)
     return (_between(log_p, log_q, float(beta)) * counts).sum() / counts.sum().clamp(min=1)
 
 
@@ -58,6 +59,6 @@ def _between(log_p: Tensor, log_q: Tensor, beta: float) -> Tensor:
 
 def _kl(log_a: Tensor, log_b: Tensor) -> Tensor:
     """KL(a || b) over the last dimension; where a is 0 nothing is added, and no NaN enters the gradient."""
-    absent = torch.isneginf(log_a)
+    absent = log_a.exp() == 0  # a logit of -inf, and what is too small to be told from it
     kept = torch.where(absent, 0.0, log_a)
     return torch.where(absent, 0.0, kept.exp() * (kept - torch.where(absent, 0.0, log_b))).sum(-1)
