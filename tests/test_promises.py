@@ -900,6 +900,9 @@ def test_reverse_kl_fails_from_scratch_and_says_less_that_is_wrong_after_a_warm_
     assert contrast(speaking, "valid", between, forward).verdict == "more"
     gains = [100 * contrast(speaking, "valid", one, forward).own.difference for one in (reverse, between)]
     assert [f"{gain:.1f}" for gain in gains] == ["3.2", "2.8"]
+    recipes = [speaking.mean("valid", **spoken(*one, "teacher"), rates="own")
+               for one in (("from scratch", "forward"), ("warmed up", "reverse"))]  # fmt: skip
+    assert [f"{100 * valid:.1f}" for valid in recipes] == ["79.2", "80.8"]
     own = [spoken("warmed up", loss, "student") for loss in ("reverse", "forward")]
     price = contrast(speaking, "nats", *own)
     assert price.verdict == "more" and f"{price.own.difference:.3f}" == "0.029", "it pays with surprise"
