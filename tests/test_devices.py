@@ -1,11 +1,17 @@
 """Device placement without a GPU: forward passes on pretend CUDA tensors raise where devices are mixed."""
 
+import json
+import subprocess
+import sys
+
 import pytest
 import torch
 from torch._subclasses.fake_tensor import FakeTensorMode
 
 import kdcourse as kd
 from kdcourse.losses import Side, Step
+
+from .conftest import ROOT
 
 
 @pytest.fixture
@@ -46,3 +52,17 @@ def test_augmentation_and_image_terms_stay_on_the_device(cuda):
     x = torch.rand(4, 1, 28, 28, device=cuda)
     assert kd.data.flip_shift(x).device.type == "cuda"
     assert kd.synthesis.total_variation(x).device.type == "cuda"
+
+
+def test_the_bench_for_an_accelerator_works_before_there_is_one(tmp_path):
+    """Tiny sizes on the CPU: it writes what it says that it writes; without ``--quick`` it has nothing to measure."""
+    command = [sys.executable, str(ROOT / "tests/bench/gpu.py"), "--device", "cpu", "--out", str(tmp_path / "gpu.json")]
+    done = subprocess.run([*command, "--quick"], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    found = json.loads((tmp_path / "gpu.json").read_text())
+    assert {"device", "torch", "cuda", "date", "training", "by hand", "share of by hand", "synthesis"} <= set(found)
+    assert found["quick"] is True
+    assert all(value > 0 for network in found["training"].values() for value in network.values())
+    bare = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert bare.returncode == 2
+    assert "nothing to measure" in bare.stdout
