@@ -43,6 +43,10 @@ def _parser() -> argparse.ArgumentParser:
     pipeline.add_argument("--labels", type=int, default=500, help="labels of the second regime (default 500)")
     pipeline.add_argument("--name", default="pipeline", help="folder below runs/ for weights, figure and report")
     pipeline.add_argument("--seed", type=int, default=0, help="of weights, order and augmentation (default 0)")
+    pipeline.add_argument("--full", action="store_true", help="the whole set, trained for longer, on an accelerator "
+                          "where there is one (as KDCOURSE_PROFILE=full)")  # fmt: skip
+    pipeline.add_argument("--data", metavar="FOLDER", help="where the whole set's files are (as KDCOURSE_DATA); "
+                          "without it they are downloaded once")  # fmt: skip
     predict = commands.add_parser("predict", help="what frozen models say, as lines of JSON")
     predict.add_argument("folders", nargs="+", metavar="folder", help="that save_frozen wrote")
     predict.add_argument("--images", metavar="FOLDER", help="pictures of your own instead of the bundled test images; "
@@ -157,6 +161,8 @@ def _run(args: argparse.Namespace) -> int:
     elif args.command == "progress":
         print(progress(args.folder))
     else:
+        os.environ |= {"KDCOURSE_PROFILE": "full"} if args.full else {}
+        os.environ |= {"KDCOURSE_DATA": args.data} if args.data is not None else {}
         options = {name: getattr(args, name) for name in ("direction", "labels", "name", "seed")}
         import_module("kdcourse.pipeline").run(**options)
     return 0

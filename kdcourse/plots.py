@@ -99,7 +99,9 @@ def filled(title: str, fields: Mapping[str, Any]) -> tuple[str, dict[str, str]]:
     used = [name for _, name, _, _ in string.Formatter().parse(title) if name]
     missing = [name for name in used if name.partition(".")[0] not in fields]
     if missing:
-        raise fail("fields", "hold every field of the title", f"no {missing[0]}", f"It has: {', '.join(fields)}.")
+        raise fail(
+            "title", "use fields that the figure has", f"{{{missing[0]}}} in it", f"It has: {', '.join(fields)}."
+        )
     signs = {}
     for name in dict.fromkeys(used):
         value = fields[name.partition(".")[0]]

@@ -48,6 +48,28 @@ def test_the_pipeline_refuses_before_any_work(capsys, monkeypatch, tmp_path, arg
     assert not list(tmp_path.iterdir())
 
 
+def test_the_full_profile_is_one_word_of_the_command(monkeypatch, tmp_path):
+    """It is the profile that the environment names, for this process; without the word nothing is set."""
+    found = []
+    monkeypatch.setattr(kd.pipeline, "run", lambda **options: found.append((kd.profile().name, os.environ.get("KDCOURSE_DATA"))))  # fmt: skip
+    for name in ("KDCOURSE_PROFILE", "KDCOURSE_DATA"):
+        monkeypatch.setenv(name, "quick")
+        monkeypatch.delenv(name)  # given back after the test, whatever the command sets
+    assert __main__.main(["pipeline"]) == 0
+    assert __main__.main(["pipeline", "--full", "--data", str(tmp_path)]) == 0
+    assert found == [("quick", None), ("full", str(tmp_path))]
+
+
+def test_the_full_profile_says_what_its_folder_lacks(capsys, monkeypatch, tmp_path):
+    for name in ("KDCOURSE_PROFILE", "KDCOURSE_DATA"):
+        monkeypatch.setenv(name, "quick")
+        monkeypatch.delenv(name)
+    monkeypatch.chdir(tmp_path)
+    code, out, (line,) = said(capsys, "pipeline", "--full", "--data", tmp_path)
+    assert (code, out) == (2, [])
+    assert line.startswith("kdcourse: root must hold the four IDX files of fashion-mnist;")
+
+
 @pytest.mark.parametrize(("error", "text"), [
     (kd.training.TrainingDiverged("the loss is nan in epoch 0 (mse nan). Lower lr."), "the loss is nan in epoch 0 (mse nan). Lower lr."),
     (TypeError("loss must be a Loss"), "loss must be a Loss"),

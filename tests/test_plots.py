@@ -53,7 +53,7 @@ def test_a_title_may_not_lean_on_an_interval_that_holds_zero(difference):
 
 
 def test_a_field_that_is_missing_is_named():
-    with pytest.raises(ValueError, match="fields must hold every field of the title; got no least. It has: own"):
+    with pytest.raises(ValueError, match="title must use fields that the figure has; got {least} in it. It has: own"):
         kd.plots.differences({"own": CLEAR}, title="It gains {least:.0f} points by distillation, and no less")
 
 
