@@ -19,6 +19,7 @@ help:            ## this list
 	$(PYTHON) -m venv .venv
 	$(PY) -m pip install --quiet $(CPU_INDEX) -c constraints.txt -e ".[dev]"
 	@touch .venv/.done
+	@echo "Ready. make lab opens the first lesson; source .venv/bin/activate makes python that of the course."
 setup: .venv/.done ## make .venv from pyproject.toml and constraints.txt
 pipeline: setup  ## the article's four steps on real images
 	@$(PY) -m kdcourse pipeline

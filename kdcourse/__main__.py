@@ -85,6 +85,7 @@ def doctor() -> bool:
         print(f"device: {kd.data.pick_device()}")
         print(f"data: {kd.load()}")
         print(_threads())
+    print("Everything that the course needs is here." if well else "Install what is missing, then run this once more.")
     return well
 
 
@@ -107,7 +108,7 @@ def _threads() -> str:
         one = _milliseconds(step)
     finally:
         torch.set_num_threads(before)
-    text = f"a step: {many:.1f} ms with {before} threads, {one:.1f} ms with one"
+    text = f"a step: {one:.1f} ms with one thread" + (f", {many:.1f} ms with {before}" if before > 1 else "")
     if many > SLOWED * one:
         text += "\nSLOW: other work holds the cores. Set OMP_NUM_THREADS=1 before you start Python or Jupyter."
     return text

@@ -12,6 +12,7 @@ import base64
 import json
 import re
 import sys
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -257,15 +258,18 @@ def transfer_table() -> str:
 def claims(lessons: list[Lesson]) -> str:
     """How many of the article's claims are ruled on, and by which verdict."""
     ruled, whole = ruled_on(lessons)
-    verdicts: dict[str, list[int]] = {}
+    verdicts: dict[int, set[str]] = {}
     for ruling in ruled:
-        verdicts.setdefault(ruling.verdict, []).append(ruling.row)
-    rows = {row for found in verdicts.values() for row in found} & {claim["row"] for claim in whole}
-    words = "; ".join(f"{verdict}: {', '.join(map(str, found))}" for verdict, found in sorted(verdicts.items()))
+        verdicts.setdefault(ruling.row, set()).add(ruling.verdict)
+    rows = verdicts.keys() & {claim["row"] for claim in whole}
+    numbers = Counter("mixed" if len(verdicts[row]) > 1 else min(verdicts[row]) for row in rows)
+    words = ", ".join(
+        f"{number} {verdict}" for verdict, number in sorted(numbers.items(), key=lambda one: (-one[1], one[0]))
+    )
     rest = "" if len(rows) == 22 else "; the others wait for their lessons"
     return (
-        f"{len(rows)} of the article's 22 claims are ruled on ({words}){rest}. [The ledger](docs/ledger.md) says what "
-        "each ruling rests on."
+        f"{len(rows)} of the article's 22 claims are ruled on: {words}{rest}. [The ledger](docs/ledger.md) says what "
+        "was measured for each, and where."
     )
 
 

@@ -128,7 +128,7 @@ def _replace(file: Path, text: str) -> None:
 
 
 class Progress:
-    """What is done, lesson by lesson; bars in a notebook, text elsewhere."""
+    """What is done, lesson by lesson; bars in a notebook, text elsewhere, with the tasks of lessons that are begun."""
 
     def __init__(self, tasks: Sequence[Task], entries: dict[str, dict[str, Any]]) -> None:
         self.tasks, self.entries = list(tasks), entries
@@ -168,7 +168,10 @@ class Progress:
             got, of = self.points(lesson)
             filled = round(20 * got / of)
             lines.append(f"{title(lesson):{width}}  {'█' * filled}{'░' * (20 - filled)}  {got:g} of {of} points")
-            lines += [f"  {'✓' if self.passed(t) else '·'} {_named(t)}: {self._line(t)}" for t in self._of(lesson)]
+            begun = any(t.id in self.entries for t in self._of(lesson))
+            lines += [
+                f"  {'✓' if self.passed(t) else '·'} {_named(t)}: {self._line(t)}" for t in self._of(lesson) if begun
+            ]
         got, of = self.points()
         return "\n".join([*lines, f"all  {got:g} of {of} points"])
 
