@@ -113,12 +113,12 @@ def linked(words: str, where: Path) -> str:
         path, _, anchor = match[1].partition("#")
         place = (ROOT / where.parent / path).resolve()
         rooms = [ROOT / name for name in ("notebooks", "notebooks/evidence", "exercises", "guides", "docs")]
-        inside = place.suffix in (".ipynb", ".md") and place.parent in rooms
+        inside = place.suffix in (".ipynb", ".md", ".png") and place.parent in rooms
         if not path or inside or not place.exists():
             return f"]({path}#{anchored(anchor)})" if anchor else match[0]
         return f"]({address()}/blob/main/{place.relative_to(ROOT)}{'#' + anchor if anchor else ''})"
 
-    return re.sub(r"(?<!!)\]\((?!https?:|mailto:)([^)\s]+)\)", led, words)
+    return re.sub(r"\]\((?!https?:|mailto:)([^)\s]+)\)", led, words)
 
 
 def anchored(anchor: str) -> str:
