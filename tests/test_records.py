@@ -479,6 +479,22 @@ def test_rows_of_this_kind_of_processor_are_drawn_before_others(rebuilt, monkeyp
     assert drawn == set("45")
 
 
+def test_on_another_processor_settings_with_several_seeds_are_drawn(rebuilt, monkeypatch):
+    """One seed at an extreme rate may come out anywhere there, and no spread says how far."""
+    monkeypatch.setenv("KDCOURSE_RECORDS", "rebuild")
+    records.experiment("alone", measured, settings=SETTINGS, seeds=[0])
+    monkeypatch.delenv("KDCOURSE_RECORDS")
+    for path in (rebuilt, rebuilt.with_name("alone.json")):
+        change(path, lambda saved: saved["made"][0].update(processor="another"))
+    ask()
+    records.experiment("alone", measured, settings=SETTINGS, seeds=[0])
+    drawn = set()
+    for commit in range(12):
+        monkeypatch.setattr(experiments, "_commit", lambda commit=commit: str(commit))
+        drawn.add(re.search(r"KDCOURSE_LIVE=(\w+):", str(records.live()))[1])
+    assert drawn == {"score"}
+
+
 def test_rows_that_took_long_are_not_drawn(rebuilt):
     def slow(saved):
         for row in saved["rows"][:5]:

@@ -360,10 +360,10 @@ def live() -> Measured:
 
     The row is drawn, by the commit's hash, from those of this notebook's experiments that were recorded at under 20 s
     and whose last renewal repeated all that it ran (``owed``): from those made on this kind of processor, if any, which
-    must be equal to the bit. ``KDCOURSE_LIVE=name:place`` repeats one. On another kind a row may differ by the larger
-    of 0.02 and three standard deviations over that setting's seeds. Where it lies beyond, more of its seeds are
-    run too, as many as took 40 s together, and the means are compared: a training that amplifies last bits is another
-    draw there.
+    must be equal to the bit. ``KDCOURSE_LIVE=name:place`` repeats one. On another kind settings with several seeds come
+    first, since their spread says by how much a row may differ: by the larger of 0.02 and three standard deviations.
+    Where it lies beyond, more of its seeds are run too, as many as took 40 s together, and the means are compared: a
+    training that amplifies last bits is another draw there.
 
     Raises AssertionError where it differs.
     """
@@ -411,7 +411,8 @@ def _drawn() -> tuple[str, int]:
               for i, row in enumerate(one.record.rows)]  # fmt: skip
     quick = [(n, i, OPEN[n].record.made[row["by"]]) for n, i, row in places if row["seconds"] < QUICK]
     own = [(n, i) for n, i, made in quick if provenance.same_kind(made)]
-    rows = own or [(n, i) for n, i, _ in quick]
+    several = [(n, i) for n, i, _ in quick if len(_same_setting(OPEN[n].record, OPEN[n].record.rows[i])) > 1]
+    rows = own or several or [(n, i) for n, i, _ in quick]
     if not rows:
         raise fail("live()", "have a recorded row of under 20 s to repeat", "none", "Call experiment(...) first.")
     return random.Random(f"{_commit()} {sorted(OPEN)}").choice(rows)
