@@ -405,7 +405,9 @@ def test_the_profile_is_read_in_one_place(monkeypatch):
     with pytest.raises(ValueError, match="KDCOURSE_PROFILE must be one of full, quick; got 'huge'"):
         kd.profile()
     readers = [p for p in (ROOT / "kdcourse").rglob("*.py") if "KDCOURSE_PROFILE" in p.read_text()]
-    assert sorted(p.name for p in readers) == ["_profile.py", "rows.py"], "one reads it, one names it in an error"
+    names = ["__main__.py", "_profile.py", "rows.py"]
+    assert sorted(p.name for p in readers) == names, "the command sets it, one reads it, one names it in an error"
+    assert 'environ |= {"KDCOURSE_PROFILE"' in (ROOT / "kdcourse/__main__.py").read_text()
 
 
 @pytest.mark.slow
