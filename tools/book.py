@@ -82,8 +82,7 @@ def page(path: Path, source: Path, keys: dict[str, str]) -> None:
 
 def text(words: str, where: Path, keys: dict[str, str]) -> str:
     """A markdown cell as the book wants it."""
-    words = re.sub(r"\A\[(?:←|map).*\n+(?=# )", "", words)  # the line of navigation; the book has its own
-    words = re.sub(r"\A(?:\[[^\]]*\]\([^)]*\)(?: · )?)+\n+(?=# )", "", words)
+    words = re.sub(r"\A\[?←.*\n+(?=# )", "", words)  # the line of navigation; the book has its own
     words = re.sub(r"<details><summary>(.*?)</summary>\n(.*?)</details>", folded, words, flags=re.DOTALL)
     if "## References" in words:
         words = re.sub(r"(?m)^- .*(?:\n  .*)*$", lambda line: cited(line[0], keys), words)
