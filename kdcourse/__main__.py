@@ -165,7 +165,7 @@ def _run(args: argparse.Namespace) -> int:
         os.environ |= {"KDCOURSE_PROFILE": "full"} if args.full else {}
         os.environ |= {"KDCOURSE_DATA": args.data} if args.data is not None else {}
         options = {name: getattr(args, name) for name in ("direction", "labels", "name", "seed")}
-        import_module("kdcourse.pipeline").run(**options)
+        import_module("kdcourse.pipeline").run(**options, progress=sys.stderr.isatty())  # no bars in a file
     return 0
 
 

@@ -60,6 +60,15 @@ def test_the_full_profile_is_one_word_of_the_command(monkeypatch, tmp_path):
     assert found == [("quick", None), ("full", str(tmp_path))]
 
 
+@pytest.mark.parametrize("terminal", [True, False])
+def test_bars_stand_on_a_terminal_and_in_no_file(monkeypatch, terminal):
+    found = []
+    monkeypatch.setattr(kd.pipeline, "run", lambda **options: found.append(options["progress"]))
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: terminal, raising=False)
+    assert __main__.main(["pipeline"]) == 0
+    assert found == [terminal]
+
+
 def test_the_full_profile_says_what_its_folder_lacks(capsys, monkeypatch, tmp_path):
     for name in ("KDCOURSE_PROFILE", "KDCOURSE_DATA"):
         monkeypatch.setenv(name, "quick")

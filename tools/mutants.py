@@ -94,6 +94,7 @@ MUTANTS = [
     Mutant("a regime saved at the end only", "pipeline.py", "            _save(outcome, outcomes, folder, splits)\n", "", "pipeline"),
     Mutant("a name that leaves its folder", "pipeline.py", "Path(root) / plain_name(name)", "Path(root) / str(name)", "pipeline"),
     Mutant("one seed judges another processor", "records/experiments.py", "rows = own or several or [", "rows = own or [", "records"),
+    Mutant("bars fill a log", "__main__.py", "progress=sys.stderr.isatty()", "progress=True", "command"),
     Mutant("dark pictures stay dark", "_commands.py", "return 1 - pixels if invert else pixels", "return pixels", "command"),
     Mutant("a fork keeps half of its links", "_commands.py", "(github(?:\\.com)?/|/gh/)", "(github\\.com/|/gh/)", "command"),
     Mutant("a control has no picture where nothing runs", "widgets/_live.py", '"text/html": self.first.html()', '"text/html": ""', "widgets"),
